@@ -1,0 +1,161 @@
+"""The Messages API as clients write it: request types (docs.anthropic.com, Messages; recorded clients in tests/clients).
+
+Unknown fields are ignored, unknown content blocks are kept as :class:`OtherBlock` so that their loss can be noted.
+Values that are forwarded (``input_schema``, tool ``input``) are carried opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+JsonObject: TypeAlias = "dict[str, Json]"
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBlock:
+    """``data`` is base64 as the client sent it (a ``data:`` prefix is still on); None for URL and file sources."""
+
+    media_type: str | None
+    data: str | None
+    source: str = "base64"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentBlock:
+    """``data`` is text for ``source == "text"``, base64 for ``"base64"``, None for URL and file sources."""
+
+    media_type: str | None
+    data: str | None
+    source: str
+    title: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBlock:
+    thinking: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedThinkingBlock:
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUseBlock:
+    id: str
+    name: str
+    input: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResultBlock:
+    tool_use_id: str
+    content: tuple[ContentBlock, ...]
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReferenceBlock:
+    """Claude Code's answer of its ToolSearch: a deferred tool is now loaded (clients.md §1.1)."""
+
+    tool_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBlock:
+    """A block this program has no use for; ``type`` names it in the notes, ``text`` is what a reader would miss."""
+
+    type: str
+    text: str = ""
+
+
+ContentBlock: TypeAlias = (
+    TextBlock
+    | ImageBlock
+    | DocumentBlock
+    | ThinkingBlock
+    | RedactedThinkingBlock
+    | ToolUseBlock
+    | ToolResultBlock
+    | ToolReferenceBlock
+    | OtherBlock
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``role`` as written (``user``, ``assistant``, ``system``, ``developer``); a string content is one TextBlock.
+
+    ``effort`` is the message's own ``output_config.effort``, which Claude Code sends on its system message.
+    """
+
+    role: str
+    content: tuple[ContentBlock, ...]
+    effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """``type`` is None or ``custom`` for client tools, a dated name (``web_search_20250305``) for server tools."""
+
+    name: str
+    description: str = ""
+    input_schema: JsonObject = field(default_factory=dict)
+    type: str | None = None
+    defer_loading: bool = False
+    max_uses: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    type: Literal["auto", "any", "tool", "none"] = "auto"
+    name: str | None = None
+    disable_parallel_tool_use: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """``type`` ``enabled`` and ``adaptive`` are on; ``disabled`` and anything unknown is off."""
+
+    type: str
+    budget_tokens: int = 20_000
+    display: str | None = None
+
+    @property
+    def on(self) -> bool:
+        return self.type in ("enabled", "adaptive")
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRequest:
+    """``POST /v1/messages`` (and count_tokens, where ``max_tokens`` is None), checked and typed.
+
+    ``system`` holds the texts of the system blocks in order; empty texts are already left out.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    system: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    thinking: Thinking | None = None
+    effort: str | None = None
+    output_schema: JsonObject | None = None
+    user_id: str | None = None
+    stream: bool = False
+    stop_sequences: tuple[str, ...] = ()
+
+
+ToolNames: TypeAlias = Mapping[str, str]
+"""Alias sent upstream → name the client knows."""
