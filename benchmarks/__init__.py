@@ -1,0 +1,1 @@
+"""Reproducible measurements. Each module prints a table, or JSON with ``--json``."""
