@@ -1,4 +1,4 @@
-"""The Messages API as clients write it: request types (docs.anthropic.com, Messages; recorded clients in tests/clients).
+"""The Messages API as clients write it: request types (recorded clients in tests/clients).
 
 Unknown fields are ignored, unknown content blocks are kept as :class:`OtherBlock` so that their loss can be noted.
 Values that are forwarded (``input_schema``, tool ``input``) are carried opaque.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
 
@@ -159,3 +159,7 @@ class MessagesRequest:
 
 ToolNames: TypeAlias = Mapping[str, str]
 """Alias sent upstream → name the client knows."""
+
+PLACEHOLDER_SIGNATURE = "a2lyby1ycy1weTogbm8gdXBzdHJlYW0gc2lnbmF0dXJl"
+"""The signature of thinking blocks whose text came without one (response-conversion D-8). Clients send it back; it must
+never reach Kiro, which checks real signatures (upstream-protocol §1.10), so the request side drops it."""

@@ -1,8 +1,23 @@
-"""What one frame of Kiro's answer means (upstream-protocol §2.5)."""
+"""What one frame of Kiro's answer means (upstream-protocol §2.4, §2.5).
+
+:func:`parse_event` believes nothing beyond the framing: fields may be missing, null or of another type than documented.
+What cannot be used is left out; only a payload that is no JSON object at all is an error.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+import json
+import math
+from collections.abc import Callable, Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed; there since Python 2.7
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.surrogates import well_formed
+from kiro_rs_py.errors import CodecError
+
+if TYPE_CHECKING:
+    from kiro_rs_py.codec.frame import Frame
 
 
 # Named tuples, not dataclasses: one of these is made for every event of every stream, and a frozen dataclass costs
@@ -48,14 +63,21 @@ class TokenUsage(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """``stop_reason`` is Kiro's word (``END_TURN``, …), upper case; both may be absent."""
+    """``stop_reason`` is Kiro's word (``END_TURN``, …), upper case; ``percentage`` as in :class:`ContextUsage`.
+
+    Each may be absent, but the event itself is the mark of an answer that came to its end.
+    """
 
     stop_reason: str | None = None
     usage: TokenUsage | None = None
+    percentage: float | None = None
 
 
 class Fault(NamedTuple):
-    """An error or exception frame, or an invalidStateEvent: the answer is over."""
+    """An error or exception frame, or an invalidStateEvent: the answer is over.
+
+    ``code`` is the exception type without namespace or error code, ``reason`` the machine-readable reason (§11.2).
+    """
 
     code: str
     message: str
@@ -63,3 +85,193 @@ class Fault(NamedTuple):
 
 
 KiroEvent: TypeAlias = AssistantText | ToolUseFragment | Reasoning | ContextUsage | Metering | Metadata | Fault
+
+# A percentage beyond this is damage, not usage. Up to about 110 has been reported for overfull windows.
+_MAX_PERCENTAGE = 1000.0
+# A payload that is no JSON is a message or a page of something; either way this much of it will do.
+_MAX_BARE_MESSAGE = 300
+_new_tuple = tuple.__new__
+
+
+def parse_event(frame: Frame) -> KiroEvent | None:
+    """The event in ``frame``; None for one that says nothing we use, known or unknown.
+
+    Raises CodecError if a known event's payload is no JSON object in UTF-8.
+    """
+    headers, payload = frame
+    # Nine events in ten are {"content":"…"} and nothing else. Reading the one string directly takes a quarter of the
+    # time of json.loads (stack §B2); any other shape takes the long way.
+    try:
+        if headers[":event-type"] == "assistantResponseEvent" and headers[":message-type"] == "event":
+            text = payload.decode()
+            if text[:12] == '{"content":"':
+                content, end = scanstring(text, 12)
+                # An escape may spell a lone surrogate; UTF-8 itself has none.
+                if text[end:] == "}" and content and (content.isascii() or "\\u" not in text):
+                    return _new_tuple(AssistantText, (content,))
+    except KeyError:
+        pass
+    except ValueError as exc:
+        raise CodecError("an event's payload is not JSON") from exc
+    message_type = headers.get(":message-type", "event")
+    if message_type == "event":
+        kind = headers.get(":event-type")
+        if kind == "reasoningContentEvent" and (thought := _sole_text(payload)):
+            return Reasoning(thought)
+        parse = _EVENTS.get(kind) if isinstance(kind, str) else None
+        return parse(_json_object(payload)) if parse else None
+    if message_type == "error":
+        return _fault(headers.get(":error-code"), headers.get(":error-message"), payload, "UnknownError")
+    if message_type == "exception":
+        return _fault(headers.get(":exception-type"), None, payload, "UnknownException")
+    return None
+
+
+def _sole_text(payload: bytes) -> str:
+    """The text of ``{"text":"…"}``, the second most frequent payload, read like the first; empty if not that."""
+    try:
+        text = payload.decode()
+        content, end = scanstring(text, 9) if text[:9] == '{"text":"' else ("", 0)
+    except ValueError:
+        return ""
+    return well_formed(content) if text[end:] == "}" else ""
+
+
+def _json_object(payload: bytes) -> JsonObject:
+    if not payload:
+        return {}
+    try:
+        value: object = json.loads(str(payload, "utf-8"))
+    except (ValueError, RecursionError) as exc:
+        raise CodecError("an event's payload is not JSON") from exc
+    if not isinstance(value, dict):
+        raise CodecError("an event's payload is not a JSON object")
+    return value
+
+
+def _content(event: JsonObject) -> AssistantText | None:
+    content = _string(event, "content")
+    return AssistantText(content) if content else None
+
+
+def _tool_use(event: JsonObject) -> ToolUseFragment | None:
+    fragment = ToolUseFragment(
+        _string(event, "toolUseId"),
+        _string(event, "name"),
+        _tool_input(event.get("input")),
+        event.get("stop") is True,  # the string "false" must not count as true (§2.5)
+    )
+    return fragment if any(fragment) else None
+
+
+def _tool_input(value: Json) -> str:
+    """JSON text of a fragment. Some sources saw the whole object, or an empty one as a placeholder (§2.5)."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, dict) and value:
+        return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return ""
+
+
+def _reasoning(event: JsonObject) -> Reasoning | None:
+    reasoning = Reasoning(_string(event, "text"), _string(event, "signature"), _string(event, "redactedContent"))
+    return reasoning if any(reasoning) else None
+
+
+def _context_usage(event: JsonObject) -> ContextUsage | None:
+    percentage = _percentage(event)
+    return None if percentage is None else ContextUsage(percentage)
+
+
+def _percentage(event: JsonObject) -> float | None:
+    """Missing, null, zero and negative are no measurement (response-conversion B15)."""
+    number = _number(event.get("contextUsagePercentage"))
+    return number if number is not None and 0 < number <= _MAX_PERCENTAGE else None
+
+
+def _metering(event: JsonObject) -> Metering | None:
+    credits_used = _number(event.get("usage"))
+    return Metering(credits_used) if credits_used is not None and credits_used > 0 else None
+
+
+def _metadata(event: JsonObject) -> Metadata:
+    usage = event.get("tokenUsage")
+    return Metadata(
+        _string(event, "stopReason").upper() or None,
+        _token_usage(usage) if isinstance(usage, dict) else None,
+        _percentage(event) or (_percentage(usage) if isinstance(usage, dict) else None),
+    )
+
+
+def _message_metadata(event: JsonObject) -> Metadata | None:
+    """Normally only ids for the log; one source reads token numbers from it (response-conversion K1)."""
+    metadata = _metadata(event)
+    return metadata if any(metadata) else None
+
+
+def _token_usage(usage: JsonObject) -> TokenUsage | None:
+    uncached, output = _count(usage, "uncachedInputTokens"), _count(usage, "outputTokens")
+    cache_read, cache_write = _count(usage, "cacheReadInputTokens") or 0, _count(usage, "cacheWriteInputTokens") or 0
+    if uncached is None or output is None or not (uncached or cache_read or cache_write):
+        return None
+    return TokenUsage(uncached, output, cache_read, cache_write)
+
+
+def _invalid_state(event: JsonObject) -> Fault:
+    return Fault("InvalidStateEvent", _string(event, "message"), _string(event, "reason") or None)
+
+
+def _fault(code: object, message: object, payload: bytes, default_code: str) -> Fault:
+    """Code and message come from the headers, from a JSON payload, or the payload is the bare message (§2.4)."""
+    text = well_formed(str(payload, "utf-8", "replace"))
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    fields: JsonObject = value if isinstance(value, dict) else {}
+    # The stream's one modelled exception is called "error" and says nothing; the payload may name the real one.
+    named = code if isinstance(code, str) and code != "error" else ""
+    name = named or _string(fields, "__type") or _string(fields, "code") or (code if isinstance(code, str) else "")
+    texts = (_string(fields, key) for key in ("message", "Message", "errorMessage"))
+    said = next(filter(None, texts), "") or (message if isinstance(message, str) else "")
+    if not said and not isinstance(value, dict):
+        said = text[:_MAX_BARE_MESSAGE]
+    return Fault(_bare_name(name) or default_code, said, _string(fields, "reason") or None)
+
+
+def _bare_name(code: str) -> str:
+    """``com.amazon.coral.service#ThrottlingException:http://…`` → ``ThrottlingException`` (§11.1)."""
+    return code.rpartition("#")[2].partition(":")[0]
+
+
+def _string(event: JsonObject, key: str) -> str:
+    value = event.get(key)
+    return well_formed(value) if isinstance(value, str) else ""
+
+
+def _number(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _count(usage: JsonObject, key: str) -> int | None:
+    number = _number(usage.get(key))
+    return int(number) if number is not None and number >= 0 else None
+
+
+_EVENTS: Mapping[str, Callable[[JsonObject], KiroEvent | None]] = {
+    "assistantResponseEvent": _content,
+    "codeEvent": _content,
+    "toolUseEvent": _tool_use,
+    "reasoningContentEvent": _reasoning,
+    "contextUsageEvent": _context_usage,
+    "meteringEvent": _metering,
+    "metadataEvent": _metadata,
+    "messageMetadataEvent": _message_metadata,
+    "invalidStateEvent": _invalid_state,
+}

@@ -97,7 +97,7 @@ def state_to_json(state: ConversationState) -> JsonObject:
     if state.current.tool_results:
         context["toolResults"] = [_tool_result(result) for result in state.current.tool_results]
     if state.tools:
-        context["tools"] = [_tool(tool) for tool in state.tools]
+        context["tools"] = [tool_to_json(tool) for tool in state.tools]
     current: JsonObject = {
         "userInputMessageContext": context,
         "content": state.current.content,
@@ -129,24 +129,22 @@ def encode_request(state: ConversationState, profile_arn: str | None = None) -> 
 
 
 def _history_entry(entry: HistoryEntry, model_id: str) -> JsonObject:
-    match entry:
-        case UserMessage():
-            user: JsonObject = {"content": entry.content, "modelId": model_id, "origin": ORIGIN}
-            if entry.images:
-                user["images"] = [_image(image) for image in entry.images]
-            if entry.tool_results:
-                results: list[Json] = [_tool_result(result) for result in entry.tool_results]
-                user["userInputMessageContext"] = {"toolResults": results}
-            return {"userInputMessage": user}
-        case AssistantMessage():
-            assistant: JsonObject = {"content": entry.content}
-            if entry.tool_uses:
-                assistant["toolUses"] = [
-                    {"toolUseId": use.tool_use_id, "name": use.name, "input": use.input} for use in entry.tool_uses
-                ]
-            if entry.reasoning:
-                assistant["reasoningContent"] = _reasoning(entry.reasoning)
-            return {"assistantResponseMessage": assistant}
+    if isinstance(entry, UserMessage):
+        user: JsonObject = {"content": entry.content, "modelId": model_id, "origin": ORIGIN}
+        if entry.images:
+            user["images"] = [_image(image) for image in entry.images]
+        if entry.tool_results:
+            results: list[Json] = [_tool_result(result) for result in entry.tool_results]
+            user["userInputMessageContext"] = {"toolResults": results}
+        return {"userInputMessage": user}
+    assistant: JsonObject = {"content": entry.content}
+    if entry.tool_uses:
+        assistant["toolUses"] = [
+            {"toolUseId": use.tool_use_id, "name": use.name, "input": use.input} for use in entry.tool_uses
+        ]
+    if entry.reasoning:
+        assistant["reasoningContent"] = _reasoning(entry.reasoning)
+    return {"assistantResponseMessage": assistant}
 
 
 def _image(image: Image) -> JsonObject:
@@ -164,7 +162,8 @@ def _tool_result(result: ToolResult) -> JsonObject:
     return entry
 
 
-def _tool(tool: ToolSpecification) -> JsonObject:
+def tool_to_json(tool: ToolSpecification) -> JsonObject:
+    """One element of ``tools``."""
     return {
         "toolSpecification": {
             "name": tool.name,

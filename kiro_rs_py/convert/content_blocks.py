@@ -1,0 +1,179 @@
+"""Content blocks of client messages: JSON → the block types of :mod:`kiro_rs_py.convert.anthropic`.
+
+Strict where the client can act on it: a known block with a wrong or missing field is refused by its path. Lenient
+elsewhere: unknown blocks become :class:`OtherBlock`, unknown fields (``cache_control``, ``citations``, …) are ignored,
+null counts as absent for optional fields, and a tool result may hold whatever a tool returned (§3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TypeVar
+
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    DocumentBlock,
+    ImageBlock,
+    Json,
+    JsonObject,
+    OtherBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolReferenceBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from kiro_rs_py.convert.client_json import (
+    FieldError,
+    as_object,
+    compact,
+    filled_string,
+    name_of,
+    optional,
+    string,
+)
+
+Block = TypeVar("Block")
+
+
+def parse_content(value: Json) -> tuple[ContentBlock, ...]:
+    """A message's ``content``: a string, a list of blocks, or null (as REF, §3.2). Raises :class:`FieldError`."""
+    if isinstance(value, str):
+        return (TextBlock(value),)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise FieldError(f"must be a string or a list of content blocks, not {name_of(value)}")
+    blocks: list[ContentBlock] = []
+    for index, item in enumerate(value):
+        try:
+            blocks.append(_block(as_object(item)))
+        except FieldError as error:
+            raise error.inside(index) from None
+    return tuple(blocks)
+
+
+def _block(item: JsonObject) -> ContentBlock:
+    kind = string(item, "type")
+    parse = _PARSERS.get(kind)
+    return parse(item) if parse else OtherBlock(kind, _readable_text(item))
+
+
+def _text(item: JsonObject) -> TextBlock:
+    return TextBlock(string(item, "text"))
+
+
+def _thinking(item: JsonObject) -> ThinkingBlock:
+    # Unsigned and empty-signature blocks are replayed by clients and are fine (clients §4.4).
+    return ThinkingBlock(optional(item, "thinking", str) or "", optional(item, "signature", str) or "")
+
+
+def _redacted_thinking(item: JsonObject) -> RedactedThinkingBlock:
+    return RedactedThinkingBlock(optional(item, "data", str) or "")
+
+
+def _tool_use(item: JsonObject) -> ToolUseBlock:
+    given = item.get("input")
+    return ToolUseBlock(filled_string(item, "id"), filled_string(item, "name"), {} if given is None else given)
+
+
+def _tool_result(item: JsonObject) -> ToolResultBlock:
+    tool_use_id = filled_string(item, "tool_use_id")
+    try:
+        content = _result_content(item.get("content"))
+    except FieldError as error:
+        raise error.inside("content") from None
+    return ToolResultBlock(tool_use_id, content, optional(item, "is_error", bool) or False)
+
+
+def _result_content(value: Json) -> tuple[ContentBlock, ...]:
+    """What a tool returned: text, blocks, or any JSON value, whose text stands for it (§3.3)."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        return (TextBlock(value if isinstance(value, str) else compact(value)),)
+    blocks: list[ContentBlock] = []
+    for index, item in enumerate(value):
+        if isinstance(item, dict) and isinstance(item.get("type"), str):
+            try:
+                blocks.append(_block(item))
+            except FieldError as error:
+                raise error.inside(index) from None
+        else:
+            text = item.get("text") if isinstance(item, dict) else item
+            blocks.append(TextBlock(text if isinstance(text, str) else compact(item)))
+    return tuple(blocks)
+
+
+def _image(item: JsonObject) -> ImageBlock:
+    return _from_source(item, _image_of)
+
+
+def _image_of(source: JsonObject) -> ImageBlock:
+    kind = string(source, "type")
+    data = string(source, "data") if kind == "base64" else None
+    return ImageBlock(optional(source, "media_type", str), data, kind)
+
+
+def _document(item: JsonObject) -> DocumentBlock:
+    document = _from_source(item, _document_of)
+    return replace(document, title=optional(item, "title", str), context=optional(item, "context", str))
+
+
+def _document_of(source: JsonObject) -> DocumentBlock:
+    kind = string(source, "type")
+    if kind == "content":
+        # A document the client cut into text blocks itself is text to us.
+        return DocumentBlock("text/plain", _joined_text(source.get("content")), "text")
+    data = string(source, "data") if kind in ("base64", "text") else None
+    return DocumentBlock(optional(source, "media_type", str), data, kind)
+
+
+def _from_source(item: JsonObject, read: Callable[[JsonObject], Block]) -> Block:
+    if "source" not in item:
+        raise FieldError("field required", "source")
+    try:
+        return read(as_object(item["source"]))
+    except FieldError as error:
+        raise error.inside("source") from None
+
+
+def _tool_reference(item: JsonObject) -> ToolReferenceBlock:
+    return ToolReferenceBlock(filled_string(item, "tool_name"))
+
+
+def _search_result(item: JsonObject) -> OtherBlock:
+    """A search result the client brings along is reading matter: title, source and text are kept together."""
+    head = " — ".join(part for key in ("title", "source") if isinstance(part := item.get(key), str) and part)
+    return OtherBlock("search_result", "\n".join(part for part in (head, _readable_text(item)) if part))
+
+
+def _readable_text(item: JsonObject) -> str:
+    text = item.get("text")
+    return text if isinstance(text, str) else _joined_text(item.get("content"))
+
+
+def _joined_text(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        return ""
+    return "\n".join(text for part in value if isinstance(part, dict) and isinstance(text := part.get("text"), str))
+
+
+_PARSERS: MappingProxyType[str, Callable[[JsonObject], ContentBlock]] = MappingProxyType(
+    {
+        "text": _text,
+        "image": _image,
+        "document": _document,
+        "thinking": _thinking,
+        "redacted_thinking": _redacted_thinking,
+        "tool_use": _tool_use,
+        "tool_result": _tool_result,
+        "tool_reference": _tool_reference,
+        "search_result": _search_result,
+    }
+)

@@ -1,0 +1,100 @@
+"""How a message ends: its stop reason and its usage (response-conversion D-10, D-13, D-15 … D-18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from kiro_rs_py.convert.events import ContextUsage, KiroEvent, Metadata, Metering, TokenUsage
+from kiro_rs_py.convert.message_events import Usage
+from kiro_rs_py.convert.tokens import tokens_of
+
+# TOOL_USE is not here: it may come although every call was unusable, so only a complete call counts.
+_STOP_REASONS: Final[Mapping[str, str]] = {
+    "END_TURN": "end_turn",
+    "MAX_TOKENS": "max_tokens",
+    "MODEL_CONTEXT_WINDOW_EXCEEDED": "model_context_window_exceeded",
+    "CONTENT_FILTERED": "refusal",
+    "PAUSE_TURN": "pause_turn",
+    "STOP_SEQUENCE": "stop_sequence",
+}
+# A client must run the complete calls it was given, whatever else upstream says: it reports END_TURN for about 38 % of
+# tool turns (upstream-protocol §2.5), and a full window would otherwise hide them (B14). Only these say more.
+_OVER_TOOL_USE: Final = frozenset({"max_tokens", "refusal"})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was written, as far as the stop reason depends on it."""
+
+    tool_use: bool
+    """A complete tool call."""
+    only_thinking: bool
+
+
+class Account:
+    """What upstream says about the answer, gathered from the events beside its content."""
+
+    def __init__(self, input_estimate: int, window: int) -> None:
+        self._input_estimate = input_estimate
+        self._window = window
+        self._percentage = 0.0
+        self._exact: TokenUsage | None = None
+        self._stop_reason: str | None = None
+        self.complete = False
+        """Upstream marked the end of the answer (``metadataEvent``)."""
+        self.credits = 0.0
+
+    def receive(self, event: KiroEvent) -> None:
+        """Take what ``event`` says; events with content say nothing here. The last word counts, credits add up."""
+        match event:
+            case ContextUsage(percentage):
+                self._percentage = percentage
+            case Metering(credits_used):
+                self.credits += credits_used
+            case Metadata(stop_reason, usage, percentage):
+                self.complete = True
+                self._stop_reason = stop_reason or self._stop_reason
+                self._exact = usage or self._exact
+                self._percentage = percentage or self._percentage
+            case _:
+                pass
+
+    @property
+    def window_full(self) -> bool:
+        return self._percentage >= 100 or self._stop_reason == "MODEL_CONTEXT_WINDOW_EXCEEDED"
+
+    @property
+    def refused(self) -> bool:
+        return self._stop_reason == "CONTENT_FILTERED"
+
+    def stop_reason(self, content: Content, *, expects_metadata: bool) -> str:
+        """The stop reason of an answer that upstream ended.
+
+        With ``expects_metadata``, a missing end mark means that it was cut off although the connection ended cleanly.
+        """
+        told = _STOP_REASONS.get(self._stop_reason or "")
+        if content.tool_use and told not in _OVER_TOOL_USE:
+            return "tool_use"
+        if told is not None:
+            return told
+        if self.window_full:
+            return "model_context_window_exceeded"
+        if content.only_thinking or (expects_metadata and not self.complete):
+            return "max_tokens"
+        return "end_turn"
+
+    def usage(self, units: int, *, anything: bool) -> Usage:
+        """Tokens: exact if upstream sent them, else from its percentage, else estimated.
+
+        ``units`` is the weight of all that was written, ``anything`` whether there was a block at all. The percentage
+        covers input and output, so the output is taken off (response-conversion P2).
+        """
+        if self._exact is not None:
+            uncached, output, cache_read, cache_write = self._exact
+            return Usage(uncached, output, cache_write, cache_read)
+        output = max(1, tokens_of(units)) if anything else 0
+        if self._percentage > 0:
+            return Usage(max(0, int(self._percentage * self._window / 100) - output), output)
+        return Usage(self._input_estimate, output)

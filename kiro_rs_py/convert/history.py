@@ -1,0 +1,294 @@
+"""Messages → Kiro's alternating turns: system messages folded in, prefills dropped, neighbours merged.
+
+The order of work is that of request-conversion §11.4: :func:`folded` → :func:`without_prefill` → :func:`turns_of` →
+:func:`kiro_rs_py.convert.pairing.pair` → :func:`entries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal, TypeAlias
+
+from kiro_rs_py.convert import texts
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    DocumentBlock,
+    ImageBlock,
+    Json,
+    JsonObject,
+    Message,
+    OtherBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolReferenceBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from kiro_rs_py.convert.attachments import MAX_IMAGES, convert_image, document_text
+from kiro_rs_py.convert.kiro import AssistantMessage, HistoryEntry, Image, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.tool_names import WireNames
+from kiro_rs_py.errors import InvalidRequest
+
+UNPARSED_INPUT = "__unparsedToolInput"
+"""Claude Code's mark on a call whose arguments were cut off (clients §1.2)."""
+RESUME_PROMPT = "Output token limit hit"
+"""How Claude Code asks to go on after ``max_tokens``: the place where a cut call is missing (clients §1.2)."""
+
+
+@dataclass(slots=True)
+class UserTurn:
+    text: str = ""
+    images: list[Image] = field(default_factory=list)
+    results: list[ToolResult] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class AssistantTurn:
+    text: str = ""
+    uses: list[ToolUse] = field(default_factory=list)
+
+
+Turn: TypeAlias = UserTurn | AssistantTurn
+
+
+# --- system messages and prefills ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Messages of the two roles Kiro knows; ``system`` are the texts of system messages before all of them."""
+
+    system: tuple[str, ...]
+    messages: tuple[Message, ...]
+
+
+def folded(messages: Iterable[Message], notes: list[str]) -> Turns:
+    """Gives ``system`` and ``developer`` messages a place (A2, PRODUCT §3.1).
+
+    Leading ones belong to the system prompt. A later one joins the user turn before it, else the one after it, marked
+    as a reminder; between two assistant turns, and behind the last, it is a user turn of its own.
+    """
+    system: list[str] = []
+    turns: list[Message] = []
+    waiting: list[ContentBlock] = []
+    before: dict[int, list[ContentBlock]] = {}
+    after: dict[int, list[ContentBlock]] = {}
+    for message in messages:
+        if message.role in ("user", "assistant"):
+            if waiting and message.role == "user":
+                before[len(turns)] = waiting
+            elif waiting:
+                turns.append(Message("user", tuple(waiting)))
+            waiting = []
+            turns.append(message)
+        elif text := _system_message_text(message, notes):
+            reminder = TextBlock(texts.system_reminder(text))
+            if not turns:
+                system.append(text)
+            elif turns[-1].role == "user":
+                after.setdefault(len(turns) - 1, []).append(reminder)
+            else:
+                waiting.append(reminder)
+    if waiting:
+        turns.append(Message("user", tuple(waiting)))
+    for index in before.keys() | after.keys():
+        content = (*before.get(index, ()), *turns[index].content, *after.get(index, ()))
+        turns[index] = Message(turns[index].role, content)
+    return Turns(tuple(system), tuple(turns))
+
+
+def _system_message_text(message: Message, notes: list[str]) -> str:
+    if any(not isinstance(block, TextBlock) for block in message.content):
+        notes.append(f"dropped what is no text in a {message.role} message")
+    return "\n".join(block.text for block in message.content if isinstance(block, TextBlock) and block.text)
+
+
+def without_prefill(messages: tuple[Message, ...], notes: list[str]) -> tuple[Message, ...]:
+    """``messages`` up to the last one of the user: Kiro cannot go on with an assistant turn (N1).
+
+    Raises :class:`InvalidRequest` when nobody asked anything.
+    """
+    end = len(messages)
+    while end and messages[end - 1].role != "user":
+        end -= 1
+    if not end:
+        raise InvalidRequest("messages: at least one user message is required.")
+    if end < len(messages):
+        notes.append(f"dropped {len(messages) - end} assistant messages at the end: prefill is not supported")
+    return messages[:end]
+
+
+# --- turns --------------------------------------------------------------------------------------------------------
+
+
+def turns_of(messages: Sequence[Message], names: WireNames, notes: list[str]) -> list[Turn]:
+    """Alternating turns of which the last is the user's current one; ``messages`` ends with a user message.
+
+    User messages right before the current one are a turn of their own, closed by an ``OK`` (§3.6), unless the current
+    one brings tool results: those have to stand in the turn that follows their calls.
+    """
+    view = _View(names, notes)
+    *runs, last = [list(run) for _, run in groupby(messages, key=lambda message: message.role)]
+    turns: list[Turn] = [
+        _merged_user(run, view) if run[0].role == "user" else _merged_assistant(run, view) for run in runs
+    ]
+    *earlier, current = last
+    if earlier and any(isinstance(block, ToolResultBlock) for block in current.content):
+        notes.append("joined the last user messages: they bring tool results")
+        return [*turns, _merged_user(last, view)]
+    if earlier:
+        turns += [_merged_user(earlier, view), AssistantTurn(texts.CLOSED_TURN)]
+    return [*turns, _merged_user([current], view)]
+
+
+def entries(turns: Iterable[Turn]) -> list[HistoryEntry]:
+    """Turns as they are sent. Kiro is given no turn without any content (R4)."""
+    return [user_message(turn) if isinstance(turn, UserTurn) else _assistant_message(turn) for turn in turns]
+
+
+def user_message(turn: UserTurn) -> UserMessage:
+    text = turn.text if turn.text or turn.images or turn.results else texts.EMPTY_USER
+    return UserMessage(text, tuple(turn.images), tuple(turn.results))
+
+
+def _assistant_message(turn: AssistantTurn) -> AssistantMessage:
+    return AssistantMessage(turn.text or texts.EMPTY_ASSISTANT, tuple(turn.uses))
+
+
+def _merged_user(run: Iterable[Message], view: _View) -> UserTurn:
+    turn = UserTurn()
+    parts: list[str] = []
+    for message in run:
+        text = view.user(message.content, turn)
+        if text:
+            parts.append(text)
+    if len(turn.images) > MAX_IMAGES:
+        parts.append(texts.image_omitted(f"{len(turn.images) - MAX_IMAGES} more than the {MAX_IMAGES} of one message"))
+        view.notes.append(f"dropped {len(turn.images) - MAX_IMAGES} images: too many in one message")
+        del turn.images[MAX_IMAGES:]
+    turn.text = "\n".join(parts)
+    return turn
+
+
+def _merged_assistant(run: Sequence[Message], view: _View) -> AssistantTurn:
+    turn = AssistantTurn()
+    contents = [view.assistant(message.content, turn) for message in run]
+    turn.text = contents[0] if len(contents) == 1 else "\n\n".join(text for text in contents if text.strip())
+    return turn
+
+
+# --- one message --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Reads the blocks of one message; what cannot be sent becomes a note."""
+
+    names: WireNames
+    notes: list[str]
+    cut_calls: set[str] = field(default_factory=set)
+
+    def user(self, content: Iterable[ContentBlock], turn: UserTurn) -> str:
+        """The text of a user message (§3.2); images and tool results go into ``turn``."""
+        parts: list[str] = []
+        for block in content:
+            if isinstance(block, TextBlock):
+                parts.append(block.text)
+                if block.text.startswith(RESUME_PROMPT):
+                    parts.append(texts.system_reminder(texts.CUT_REPLY))
+                    self.notes.append("told the model that its last reply was too long")
+            elif isinstance(block, ToolResultBlock):
+                turn.results.append(self._result(block, turn.images))
+            else:
+                parts += self._readable(block, turn.images)
+        return "\n".join(parts)
+
+    def assistant(self, content: Iterable[ContentBlock], turn: AssistantTurn) -> str:
+        """The text of an assistant message, thinking in front (§3.4); tool uses go into ``turn``."""
+        thinking: list[str] = []
+        text: list[str] = []
+        for block in content:
+            if isinstance(block, TextBlock):
+                text.append(block.text)
+            elif isinstance(block, ToolUseBlock):
+                turn.uses.append(self._use(block))
+            elif isinstance(block, ThinkingBlock):
+                thinking.append(block.thinking)
+            else:
+                self._dropped(block, "assistant")
+        said, thought = "".join(text), "".join(thinking)
+        if not thought:
+            return said
+        return f"<thinking>{thought}</thinking>\n\n{said}" if said else f"<thinking>{thought}</thinking>"
+
+    def _use(self, block: ToolUseBlock) -> ToolUse:
+        if isinstance(block.input, dict) and UNPARSED_INPUT in block.input:
+            self.cut_calls.add(block.id)
+        else:
+            # Some clients number their calls anew in every turn.
+            self.cut_calls.discard(block.id)
+        return ToolUse(block.id, self.names[block.name], self._input(block.input))
+
+    def _input(self, value: Json) -> JsonObject:
+        """Kiro takes objects only (upstream-protocol §1.7.1)."""
+        if isinstance(value, dict):
+            return value
+        if value == "":
+            return {}
+        self.notes.append("wrapped the input of a tool call: it is no object")
+        return {"input": value}
+
+    def _result(self, block: ToolResultBlock, images: list[Image]) -> ToolResult:
+        before = len(images)
+        text = "\n".join(self._result_parts(block.content, images))
+        if not text.strip():
+            text = texts.IMAGE_OF_RESULT if len(images) > before else texts.EMPTY_RESULT
+        if block.tool_use_id in self.cut_calls:
+            self.notes.append("told the model that the arguments of a call were too long")
+            text = f"{texts.CUT_ARGUMENTS}\n\n{text}"
+        return ToolResult(block.tool_use_id, text, block.is_error)
+
+    def _result_parts(self, content: Iterable[ContentBlock], images: list[Image]) -> list[str]:
+        parts: list[str] = []
+        for block in content:
+            if isinstance(block, TextBlock):
+                parts.append(block.text)
+            elif isinstance(block, ToolResultBlock):
+                parts += self._result_parts(block.content, images)
+            else:
+                parts += self._readable(block, images)
+        return parts
+
+    def _readable(self, block: ContentBlock, images: list[Image]) -> list[str]:
+        """The words for a block of the user's; a fitting image goes into ``images`` (R5)."""
+        match block:
+            case ImageBlock():
+                image = convert_image(block)
+                if isinstance(image, Image):
+                    images.append(image)
+                    return []
+                self.notes.append("replaced an image by a sentence")
+                return [image]
+            case DocumentBlock():
+                self.notes.append("replaced a document by its text")
+                return [document_text(block)]
+            case ToolReferenceBlock(tool_name):
+                return [texts.tool_loaded(self.names[tool_name])]
+            case OtherBlock(kind, text) if text:
+                self.notes.append(f"sent a {kind[:40]} block as text")
+                return [f"[{kind}]\n{text}"]
+            case _:
+                self._dropped(block, "user")
+                return []
+
+    def _dropped(self, block: ContentBlock, role: Literal["user", "assistant"]) -> None:
+        match block:
+            case OtherBlock(kind):
+                self.notes.append(f"dropped a {kind[:40]} block of the {role}")
+            case RedactedThinkingBlock():
+                self.notes.append("dropped redacted thinking: it cannot be replayed")
+            case _:
+                self.notes.append(f"dropped a {type(block).__name__} of the {role}")

@@ -1,0 +1,216 @@
+"""One Messages API request → one Kiro conversation, and what the answer's way back needs to know.
+
+The order of work is that of request-conversion §11.4. Everything here is pure: ids come in as arguments, what had to
+be repaired goes out as notes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+
+from kiro_rs_py.convert import texts
+from kiro_rs_py.convert.anthropic import MessagesRequest, Thinking, ToolNames
+from kiro_rs_py.convert.blocks import ThinkingFormat
+from kiro_rs_py.convert.history import AssistantTurn, UserTurn, entries, folded, turns_of, user_message, without_prefill
+from kiro_rs_py.convert.kiro import AssistantMessage, ConversationState, HistoryEntry, UserMessage
+from kiro_rs_py.convert.models import THINKING_SUFFIX, ModelCatalog, ResolvedModel
+from kiro_rs_py.convert.pairing import pair
+from kiro_rs_py.convert.tools import (
+    compressed,
+    mentioned,
+    offered_tools,
+    specification,
+    turn_instructions,
+    wire_names,
+    with_placeholders,
+    writes_files,
+)
+from kiro_rs_py.convert.websearch import lone_search
+from kiro_rs_py.errors import NotFound
+
+MAX_THINKING_BUDGET = 128_000
+DEFAULT_EFFORT = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestIds:
+    """Fresh ids for one request. ``conversation`` is used when the client names no session of its own."""
+
+    conversation: str
+    continuation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionOptions:
+    """``tool_compression_bytes`` 0: tools are sent as they are; ``thinking_format`` None: native blocks."""
+
+    catalog: ModelCatalog
+    thinking_suffix: str = THINKING_SUFFIX
+    thinking_format: ThinkingFormat | None = None
+    tool_compression_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPlan:
+    """Whether the answer may think, and how that is shown."""
+
+    on: bool
+    format: ThinkingFormat = "blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """``tool_names``: alias → the client's name. ``web_search``: the query of a lone web search (§7.1), which is
+    answered without this conversation. ``notes``: one sentence for each repair, without any of the client's text."""
+
+    state: ConversationState
+    model: ResolvedModel
+    tool_names: ToolNames
+    thinking: ThinkingPlan
+    stop_sequences: tuple[str, ...]
+    web_search: str | None
+    notes: tuple[str, ...]
+
+
+def convert_request(request: MessagesRequest, *, ids: RequestIds, options: ConversionOptions) -> Conversion:
+    """The whole conversion.
+
+    Raises :class:`InvalidRequest` when nobody asked anything or a web search has no query, :class:`NotFound` for a
+    model name that cannot be meant. Time is linear in the size of the request.
+    """
+    notes: list[str] = []
+    web_search = lone_search(request)
+    model = _model(request, options, needed=web_search is None)
+    thinking, effort = _thinking(request, model)
+    folded_turns = folded(request.messages, notes)
+    messages = without_prefill(folded_turns.messages, notes)
+    known_names = mentioned(messages)
+    names = wire_names(request, known_names)
+    offered = offered_tools(request, known_names, notes)
+
+    turns = turns_of(messages, names, notes)
+    pair(turns, notes)
+    current = turns.pop()
+    assert isinstance(current, UserTurn)
+    system = system_text(
+        [*_without_billing(request.system, notes), *folded_turns.system],
+        marker=thinking_marker(thinking, effort),
+        agentic=model.agentic,
+        chunk_policy=writes_files(offered),
+    )
+    history: list[HistoryEntry] = []
+    if system:
+        history += [UserMessage(system), AssistantMessage(texts.SYSTEM_ACKNOWLEDGEMENT)]
+    if turns and isinstance(turns[0], AssistantTurn):
+        # Kiro wants the user first, also behind the system pair (R3).
+        history.append(UserMessage(texts.FIRST_TURN))
+    history += entries(turns)
+
+    tools = tuple(specification(tool, names) for tool in offered)
+    tools = compressed(tools, options.tool_compression_bytes, notes)
+    used = (use.name for turn in turns if isinstance(turn, AssistantTurn) for use in turn.uses)
+    state = ConversationState(
+        conversation_id=session_of(request.user_id) or ids.conversation,
+        continuation_id=ids.continuation,
+        model_id=model.upstream_id,
+        current=user_message(_with_demands(current, turn_instructions(request, offered, names, notes))),
+        history=tuple(history),
+        tools=with_placeholders(tools, used, notes),
+    )
+    # A client that sent its own thinking field knows native blocks (PRODUCT §3.2).
+    shown = "blocks" if request.thinking else options.thinking_format
+    return Conversion(
+        state=state,
+        model=model,
+        tool_names=names.client_names,
+        thinking=ThinkingPlan(thinking is not None and thinking.on, shown or "blocks"),
+        stop_sequences=request.stop_sequences,
+        web_search=web_search,
+        notes=tuple(notes),
+    )
+
+
+def _model(request: MessagesRequest, options: ConversionOptions, *, needed: bool) -> ResolvedModel:
+    try:
+        return options.catalog.resolve(request.model, thinking_suffix=options.thinking_suffix)
+    except NotFound:
+        # A web search asks no model: any name will do (§7.1).
+        if needed:
+            raise
+        return ResolvedModel(request.model, request.model)
+
+
+def _thinking(request: MessagesRequest, model: ResolvedModel) -> tuple[Thinking | None, str]:
+    """Thinking and effort of this turn; a suffix on the model's name wins over the request (§2.1)."""
+    if model.thinking_suffix:
+        return Thinking("adaptive" if model.adaptive_capable else "enabled"), DEFAULT_EFFORT
+    own = [message.effort for message in request.messages if message.effort]
+    return request.thinking, own[-1] if own else request.effort or DEFAULT_EFFORT
+
+
+def thinking_marker(thinking: Thinking | None, effort: str) -> str:
+    """The marker that makes Kiro's models think aloud in ``<thinking>`` (§4.2), or nothing."""
+    if thinking is None or not thinking.on:
+        return ""
+    if thinking.type == "adaptive":
+        return f"<thinking_mode>adaptive</thinking_mode><thinking_effort>{effort}</thinking_effort>"
+    budget = min(thinking.budget_tokens, MAX_THINKING_BUDGET)
+    return f"<thinking_mode>enabled</thinking_mode><max_thinking_length>{budget}</max_thinking_length>"
+
+
+def system_text(system: list[str], *, marker: str, agentic: bool, chunk_policy: bool) -> str:
+    """The user half of the system pair (§4); empty when there is nothing to say."""
+    text = "\n".join(system)
+    if agentic:
+        text = f"{texts.AGENTIC}\n\n{text}" if text else texts.AGENTIC
+    if "<thinking_mode>" in text or "<max_thinking_length>" in text:
+        marker = ""
+    if not text:
+        return marker
+    if chunk_policy:
+        text = f"{text}\n{texts.CHUNK_POLICY}"
+    return f"{marker}\n{text}" if marker else text
+
+
+BILLING_HEADER = "x-anthropic-billing-header:"
+
+
+def _without_billing(system: tuple[str, ...], notes: list[str]) -> list[str]:
+    """Claude Code's first system block is meant for Anthropic's accounting, not for a model (clients §1.1)."""
+    kept: list[str] = []
+    for text in system:
+        if text.startswith(BILLING_HEADER):
+            notes.append("dropped the billing header of the system prompt")
+            text = text.partition("\n")[2]
+        if text:
+            kept.append(text)
+    return kept
+
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SESSION = re.compile(rf"session_({_UUID.pattern})")
+_MAX_USER_ID = 4096
+
+
+def session_of(user_id: str | None) -> str | None:
+    """The session in ``metadata.user_id``: of a JSON document, or behind ``session_`` (N5)."""
+    if not user_id or len(user_id) > _MAX_USER_ID:
+        return None
+    try:
+        document = json.loads(user_id)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict):
+        session = document.get("session_id")
+        return session if isinstance(session, str) and _UUID.fullmatch(session) else None
+    match = _SESSION.search(user_id)
+    return match[1] if match else None
+
+
+def _with_demands(turn: UserTurn, demands: list[str]) -> UserTurn:
+    if not demands:
+        return turn
+    reminder = texts.system_reminder("\n".join(demands))
+    return replace(turn, text=f"{turn.text}\n{reminder}" if turn.text else reminder)

@@ -1,0 +1,348 @@
+"""KiroEvents → the events of one Anthropic message (response-conversion, Appendix D).
+
+:class:`MessageStream` is the one machine behind streaming, plain and ``/cc`` answers. It decides what belongs into
+which block and how the answer ends; :mod:`~kiro_rs_py.convert.blocks` writes the blocks,
+:mod:`~kiro_rs_py.convert.endings` knows the stop reasons and the usage, :mod:`~kiro_rs_py.convert.fold` makes the
+plain answer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Protocol
+
+from kiro_rs_py.convert.anthropic import ToolNames
+from kiro_rs_py.convert.blocks import BlockWriter, Open, ThinkingFormat
+from kiro_rs_py.convert.endings import Account, Content
+from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment
+from kiro_rs_py.convert.message_events import (
+    ErrorEvent,
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    MessageStreamEvent,
+    TextDelta,
+    Usage,
+)
+from kiro_rs_py.convert.stops import StopScanner
+from kiro_rs_py.convert.thinking import Piece, ThinkingSplitter
+from kiro_rs_py.convert.tool_calls import ToolCall
+from kiro_rs_py.errors import ContextWindowFull, EmptyAnswer, UpstreamFault
+
+_new_tuple = tuple.__new__
+
+# Faults that say the prompt, or prompt and answer, do not fit (upstream-protocol §11.1, §11.2).
+_LENGTH_EXCEEDED = "ContentLengthExceededException"
+_TOO_LONG_REASONS = frozenset({"CONTENT_LENGTH_EXCEEDS_THRESHOLD", "PROMPT_TOO_LONG"})
+
+
+class ThinkingWish(Protocol):
+    """Whether thinking was asked for, and how it is shown."""
+
+    @property
+    def on(self) -> bool: ...
+    @property
+    def format(self) -> ThinkingFormat: ...
+
+
+class _Phase(Enum):
+    ANSWERING = auto()
+    SETTLED = auto()
+    """How the answer ends is known; content is no longer taken, what is said of usage is."""
+    CLOSED = auto()
+    """Its last event was given."""
+
+
+class MessageStream:
+    """Takes KiroEvents in order, gives the events of one message::
+
+        for event in upstream: send(stream.receive(event))
+        send(stream.finish())
+
+    and ``send(stream.fail(…))`` in place of the rest when something breaks.
+    """
+
+    def __init__(
+        self,
+        *,
+        message_id: str,
+        model: str,
+        thinking: ThinkingWish,
+        tool_names: ToolNames,
+        input_estimate: int,
+        window: int,
+        stop_sequences: Sequence[str] = (),
+        expects_metadata: bool = False,
+    ) -> None:
+        """``model`` is echoed; ``input_estimate`` and ``window`` are tokens; ``tool_names`` maps aliases back.
+
+        ``expects_metadata``: this endpoint is known to end whole answers with a ``metadataEvent``, so that one without
+        it was cut off (upstream-protocol §2.5).
+        """
+        # D-18: a real stream starts with a small number too, and clients take the last one.
+        start = MessageStart(message_id, model, Usage(input_estimate, 1))
+        self._blocks = BlockWriter(start, thinking.format)
+        self._account = Account(input_estimate, window)
+        self._phase = _Phase.ANSWERING
+        self._thinking_on = thinking.on
+        self._tool_names = tool_names
+        self._expects_metadata = expects_metadata
+        # Set if the next text goes into the open text block as it is: the short way, for nine events in ten.
+        self._straight = False
+        self._written = self._blocks.written
+        self._splitter = ThinkingSplitter() if thinking.on else None
+        self._stops = StopScanner(stop_sequences) if any(stop_sequences) else None
+        self._native_reasoning = False
+        self._reasoned = False
+        # Only one block is open at a time: what comes while a tool call is unfinished waits in order (D-2).
+        self._calls: dict[str, ToolCall] = {}
+        self._call: ToolCall | None = None
+        self._last_id = ""
+        self._waiting: deque[AssistantText | Reasoning | ToolCall] = deque()
+        self._tool_used = False
+        self.stop_reason: str | None = None
+        """Known after :meth:`finish`, or before if it is this machine that ends the answer."""
+        self._stop_sequence: str | None = None
+
+    @property
+    def started(self) -> bool:
+        """``message_start`` was given: from now on an error can only be an ``error`` event."""
+        return self._blocks.started
+
+    @property
+    def stopped(self) -> bool:
+        """The rest of the answer is of no use, upstream may be closed: a stop sequence matched, or a call was cut."""
+        return self._phase is not _Phase.ANSWERING
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens as far as they are known; final after :meth:`finish`."""
+        return self._account.usage(self._written.units(), anything=self._blocks.index >= 0)
+
+    @property
+    def credits(self) -> float:
+        """Kiro credits charged."""
+        return self._account.credits
+
+    def receive(self, event: KiroEvent) -> list[MessageStreamEvent]:
+        """The events that ``event`` gives rise to; the message starts with the first content.
+
+        Raises UpstreamFault for an error or exception frame, ContextWindowFull if it says "too long" before any
+        output. Too long after output is how a long answer ends: see :meth:`finish`.
+        """
+        blocks = self._blocks
+        if self._straight and type(event) is AssistantText:
+            text = event[0]
+            if text.isascii():
+                self._written.counted += len(text)
+            else:
+                self._written.add(text)
+            return [_new_tuple(TextDelta, (blocks.index, text))] if text else []
+        match event:
+            case AssistantText() | Reasoning() | ToolUseFragment():
+                if self._phase is _Phase.ANSWERING:
+                    self._content(event)
+            case Fault():
+                self._fault(event)
+            case _:
+                self._account.receive(event)
+        self._straight = (
+            blocks.open is Open.TEXT
+            and self._phase is _Phase.ANSWERING
+            and self._splitter is None
+            and self._stops is None
+            and self._call is None
+        )
+        return blocks.take()
+
+    def finish(self) -> list[MessageStreamEvent]:
+        """The end of an answer that upstream ended without an error; empty if the message has ended already.
+
+        Raises EmptyAnswer if nothing was answered, ContextWindowFull if that is because the window is full.
+        """
+        if self._phase is _Phase.CLOSED:
+            return []
+        self._end_content()
+        blocks = self._blocks
+        if not blocks.started:
+            self._require_answer()
+            blocks.start()
+        only_thinking = not blocks.answered and (blocks.index >= 0 or self._reasoned)
+        if self.stop_reason is None:
+            content = Content(tool_use=self._tool_used, only_thinking=only_thinking)
+            self.stop_reason = self._account.stop_reason(content, expects_metadata=self._expects_metadata)
+        if only_thinking and self._stop_sequence is None and blocks.open is not Open.TAGGED:
+            # Clients need something visible (D-10).
+            blocks.text(" ")
+        blocks.close()
+        self._close()
+        return [*blocks.take(), MessageDelta(self.stop_reason, self._stop_sequence, self.usage), MessageStop()]
+
+    def fail(self, error_type: str, message: str, request_id: str) -> list[MessageStreamEvent]:
+        """The end of an answer that broke: the open block is closed, one ``error`` event, nothing after it.
+
+        A tool's block stays open, for clients run a tool when its block is closed (clients §1.2).
+        """
+        if self._phase is _Phase.CLOSED:
+            return []
+        if self._phase is _Phase.ANSWERING and self._call is None:
+            self._flush_text()
+        self._blocks.abandon_tool()
+        self._blocks.close()
+        self._close()
+        return [*self._blocks.take(), ErrorEvent(error_type, message, request_id)]
+
+    # --- content ----------------------------------------------------------------------------------------------------
+
+    def _content(self, event: AssistantText | Reasoning | ToolUseFragment) -> None:
+        """Put ``event`` in line, then write what is next."""
+        if isinstance(event, ToolUseFragment):
+            self._add_fragment(event)
+        elif self._call is None:
+            self._write(event)
+            return
+        else:
+            self._waiting.append(event)
+        self._write_waiting()
+
+    def _add_fragment(self, fragment: ToolUseFragment) -> None:
+        # Without an id it continues the newest call (upstream-protocol §2.5).
+        tool_use_id = fragment.tool_use_id or self._last_id
+        if tool_use_id:
+            self._last_id = tool_use_id
+            call = self._calls.get(tool_use_id)
+            if call is None:
+                call = self._calls[tool_use_id] = ToolCall(tool_use_id)
+                self._waiting.append(call)
+            call.add(fragment)
+
+    def _write_waiting(self) -> None:
+        while self._phase is _Phase.ANSWERING:
+            if self._call is not None:
+                self._write_call(self._call)
+                if not (self._call.stopped or (self._waiting and self._call.close_if_whole())):
+                    return
+                self._end_call(self._call)
+            elif self._waiting:
+                item = self._waiting.popleft()
+                if isinstance(item, ToolCall):
+                    # What was held back of the text belongs in front of the call.
+                    self._flush_text()
+                    self._call = item
+                else:
+                    self._write(item)
+            else:
+                return
+
+    def _write_call(self, call: ToolCall) -> None:
+        if not call.opened:
+            if not call.name:
+                return
+            self._blocks.tool(call.id, self._tool_names.get(call.name, call.name))
+            call.opened = True
+        for part in call.take_parts():
+            self._blocks.tool_input(part)
+
+    def _end_call(self, call: ToolCall) -> None:
+        self._call = None
+        if call.opened and call.whole:
+            self._blocks.close()
+            self._tool_used = True
+        else:
+            # A call that cannot be run ends the turn: what follows would build on it. Its block stays open (D-11).
+            self._blocks.abandon_tool()
+            self._settle("max_tokens")
+
+    def _write(self, event: AssistantText | Reasoning) -> None:
+        if isinstance(event, Reasoning):
+            self._reasoning(event)
+        elif self._splitter is None:
+            self._visible_text(event.content)
+        else:
+            self._pieces(self._splitter.receive(event.content))
+
+    def _pieces(self, pieces: list[Piece]) -> None:
+        # A piece of text is the last one, since the splitter is done then: no stop sequence can match in mid-list.
+        for thinking, text in pieces:
+            if thinking:
+                self._blocks.thinking(text)
+            else:
+                self._visible_text(text)
+        if self._splitter is not None and self._splitter.done:
+            self._splitter = None
+
+    def _visible_text(self, text: str) -> None:
+        if self._stops is not None:
+            text = self._stops.receive(text)
+        if text:
+            self._blocks.text(text)
+        if self._stops is not None and self._stops.matched is not None:
+            self._stop_sequence = self._stops.matched
+            self._settle("stop_sequence")
+
+    def _reasoning(self, reasoning: Reasoning) -> None:
+        self._reasoned = True
+        if not self._thinking_on:
+            return
+        self._flush_text()
+        if self._phase is not _Phase.ANSWERING:
+            return
+        if not self._native_reasoning:
+            # Tags are no longer looked for (D-7), and a block of theirs ends here: it has no part in the signature.
+            self._native_reasoning = True
+            self._splitter = None
+            if self._blocks.open is Open.THINKING:
+                self._blocks.close()
+        if reasoning.text:
+            self._blocks.thinking(reasoning.text)
+        if reasoning.signature:
+            self._blocks.signature(reasoning.signature)
+        if reasoning.redacted:
+            self._blocks.redacted(reasoning.redacted)
+
+    def _flush_text(self) -> None:
+        """Write what was held back: nothing can join it any more."""
+        if self._splitter is not None:
+            self._pieces(self._splitter.flush())
+        if self._stops is not None and (held := self._stops.flush()):
+            self._blocks.text(held)
+
+    # --- endings ----------------------------------------------------------------------------------------------------
+
+    def _fault(self, fault: Fault) -> None:
+        if self._phase is not _Phase.ANSWERING:
+            return
+        too_long = fault.code == _LENGTH_EXCEEDED or fault.reason in _TOO_LONG_REASONS
+        if too_long and not self._blocks.started:
+            raise ContextWindowFull("The conversation is too long for the model.", reason=fault.reason or fault.code)
+        if fault.code != _LENGTH_EXCEEDED:
+            raise UpstreamFault(fault.code, fault.message or "Kiro ended the answer.", reason=fault.reason)
+        self._end_content()
+        self._settle("max_tokens")
+
+    def _settle(self, stop_reason: str) -> None:
+        self._phase = _Phase.SETTLED
+        self.stop_reason = self.stop_reason or stop_reason
+
+    def _close(self) -> None:
+        self._phase = _Phase.CLOSED
+        self._straight = False
+
+    def _end_content(self) -> None:
+        """No more content comes: end what is unfinished."""
+        while self._call is not None and self._phase is _Phase.ANSWERING:
+            if not self._call.close_if_whole():
+                self._end_call(self._call)
+            self._write_waiting()
+        if self._phase is _Phase.ANSWERING:
+            self._flush_text()
+
+    def _require_answer(self) -> None:
+        """Pass if it is an answer that nothing was said: stopped at once, refused, or thinking that is not shown."""
+        if self._stop_sequence is not None or self._account.refused or self._reasoned:
+            return
+        if self._account.window_full:
+            raise ContextWindowFull("The conversation fills the model's window.", reason="CONTEXT_WINDOW_FULL")
+        raise EmptyAnswer("Kiro sent an answer without content.")

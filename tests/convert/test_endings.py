@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+
+from kiro_rs_py.convert.endings import Account, Content
+from kiro_rs_py.convert.events import AssistantText, ContextUsage, KiroEvent, Metadata, Metering, TokenUsage
+from kiro_rs_py.convert.message_events import Usage
+
+NOTHING = Content(tool_use=False, only_thinking=False)
+TOOL = Content(tool_use=True, only_thinking=False)
+THINKING = Content(tool_use=False, only_thinking=True)
+FULL = ContextUsage(100.0)
+
+
+def account(*events: KiroEvent, window: int = 200_000) -> Account:
+    gathered = Account(input_estimate=42, window=window)
+    for event in events:
+        gathered.receive(event)
+    return gathered
+
+
+@pytest.mark.parametrize(
+    ("events", "content", "stop_reason"),
+    [
+        ([], NOTHING, "end_turn"),
+        ([], TOOL, "tool_use"),
+        ([], THINKING, "max_tokens"),
+        ([FULL], NOTHING, "model_context_window_exceeded"),
+        ([FULL], THINKING, "model_context_window_exceeded"),
+        ([ContextUsage(99.9)], NOTHING, "end_turn"),
+        # B14: a full window does not hide a tool call.
+        ([FULL], TOOL, "tool_use"),
+        ([Metadata("MODEL_CONTEXT_WINDOW_EXCEEDED")], TOOL, "tool_use"),
+        ([Metadata("END_TURN")], NOTHING, "end_turn"),
+        ([Metadata("END_TURN")], THINKING, "end_turn"),
+        # About 38 % of tool turns say END_TURN.
+        ([Metadata("END_TURN")], TOOL, "tool_use"),
+        ([Metadata("TOOL_USE")], TOOL, "tool_use"),
+        ([Metadata("TOOL_USE")], NOTHING, "end_turn"),
+        ([Metadata("MAX_TOKENS")], NOTHING, "max_tokens"),
+        ([Metadata("MAX_TOKENS")], TOOL, "max_tokens"),
+        ([Metadata("MODEL_CONTEXT_WINDOW_EXCEEDED")], NOTHING, "model_context_window_exceeded"),
+        ([Metadata("CONTENT_FILTERED")], NOTHING, "refusal"),
+        ([Metadata("CONTENT_FILTERED")], TOOL, "refusal"),
+        ([Metadata("PAUSE_TURN")], NOTHING, "pause_turn"),
+        ([Metadata("PAUSE_TURN")], TOOL, "tool_use"),
+        ([Metadata("STOP_SEQUENCE")], NOTHING, "stop_sequence"),
+        ([Metadata("UNKNOWN")], NOTHING, "end_turn"),
+        ([Metadata("UNKNOWN"), FULL], NOTHING, "model_context_window_exceeded"),
+        ([Metadata("MAX_TOKENS"), Metadata()], NOTHING, "max_tokens"),
+        ([Metadata(percentage=100.0)], NOTHING, "model_context_window_exceeded"),
+    ],
+)
+def test_stop_reason(events: list[KiroEvent], content: Content, stop_reason: str) -> None:
+    assert account(*events).stop_reason(content, expects_metadata=False) == stop_reason
+
+
+@pytest.mark.parametrize(
+    ("events", "content", "stop_reason"),
+    [
+        ([], NOTHING, "max_tokens"),
+        ([ContextUsage(5)], NOTHING, "max_tokens"),
+        ([], TOOL, "tool_use"),
+        ([Metadata()], NOTHING, "end_turn"),
+        ([Metadata("END_TURN")], NOTHING, "end_turn"),
+    ],
+)
+def test_a_missing_end_mark(events: list[KiroEvent], content: Content, stop_reason: str) -> None:
+    assert account(*events).stop_reason(content, expects_metadata=True) == stop_reason
+
+
+def test_usage_is_estimated() -> None:
+    assert account().usage(0, anything=False) == Usage(42, 0)
+    assert account().usage(0, anything=True) == Usage(42, 1)
+    assert account().usage(1, anything=True) == Usage(42, 1)
+    assert account().usage(3200, anything=True) == Usage(42, 800)
+
+
+def test_usage_from_the_window() -> None:
+    """D-15: the percentage covers the output too, and is truncated as kiro-rs does (B15: not of 200,000 always)."""
+    assert account(ContextUsage(12.345)).usage(11, anything=True) == Usage(24690 - 4, 4)
+    assert account(ContextUsage(0.29)).usage(0, anything=False) == Usage(579, 0)
+    assert account(ContextUsage(12.345), window=1_000_000).usage(11, anything=True) == Usage(123450 - 4, 4)
+    assert account(ContextUsage(0.001)).usage(11, anything=True) == Usage(0, 4)
+    assert account(ContextUsage(1), ContextUsage(2)).usage(0, anything=False) == Usage(4000, 0)
+    assert account(ContextUsage(1), Metadata(percentage=2)).usage(0, anything=False) == Usage(4000, 0)
+
+
+def test_exact_usage() -> None:
+    """D-15, D-16: cached tokens stand beside the input, not in it."""
+    exact = account(ContextUsage(50), Metadata(usage=TokenUsage(10, 20, 3, 4)), Metadata("END_TURN"))
+    assert exact.usage(11, anything=True) == Usage(10, 20, cache_creation_input_tokens=4, cache_read_input_tokens=3)
+
+
+def test_credits_add_up() -> None:
+    assert account(Metering(0.25), AssistantText("Hi"), Metering(0.5)).credits == 0.75
+
+
+def test_refusal_and_full_window() -> None:
+    assert account(Metadata("CONTENT_FILTERED")).refused
+    assert not account(Metadata("END_TURN")).refused
+    assert account(FULL).window_full
+    assert account(Metadata("MODEL_CONTEXT_WINDOW_EXCEEDED")).window_full
+    assert not account(ContextUsage(99)).window_full

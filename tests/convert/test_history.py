@@ -1,0 +1,309 @@
+"""From messages to alternating turns."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+
+from kiro_rs_py.convert import texts
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    DocumentBlock,
+    ImageBlock,
+    Message,
+    OtherBlock,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolReferenceBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from kiro_rs_py.convert.history import (
+    AssistantTurn,
+    Turn,
+    Turns,
+    UserTurn,
+    entries,
+    folded,
+    turns_of,
+    without_prefill,
+)
+from kiro_rs_py.convert.kiro import AssistantMessage, Image, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.tool_names import WireNames
+from kiro_rs_py.convert.tools import mentioned
+from kiro_rs_py.errors import InvalidRequest
+
+PNG = ImageBlock("image/png", "AAAA")
+SENT_PNG = Image("png", "AAAA")
+CUT_CALL = ToolUseBlock("t1", "Write", {"__unparsedToolInput": {"raw": '{"file'}})
+
+
+def said(role: str, *blocks: ContentBlock | str) -> Message:
+    return Message(role, tuple(TextBlock(block) if isinstance(block, str) else block for block in blocks))
+
+
+def user(*blocks: ContentBlock | str) -> Message:
+    return said("user", *blocks)
+
+
+def assistant(*blocks: ContentBlock | str) -> Message:
+    return said("assistant", *blocks)
+
+
+def system(*blocks: ContentBlock | str) -> Message:
+    return said("system", *blocks)
+
+
+def reminder(text: str) -> TextBlock:
+    return TextBlock(texts.system_reminder(text))
+
+
+def call(tool_use_id: str, name: str = "a") -> ToolUseBlock:
+    return ToolUseBlock(tool_use_id, name, {})
+
+
+def result(tool_use_id: str, *content: ContentBlock | str) -> ToolResultBlock:
+    return ToolResultBlock(tool_use_id, user(*content).content)
+
+
+def turns(*messages: Message) -> tuple[list[Turn], list[str]]:
+    notes: list[str] = []
+    return turns_of(messages, WireNames(mentioned(messages)), notes), notes
+
+
+def only_turn(*messages: Message) -> tuple[Turn, list[str]]:
+    made, notes = turns(*messages)
+    assert len(made) == 1
+    return made[0], notes
+
+
+# --- system messages ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ((system("a"), system("b"), user("x")), Turns(("a", "b"), (user("x"),))),
+        ((said("developer", "a"), user("x")), Turns(("a",), (user("x"),))),
+        ((user("x"), system("r")), Turns((), (user("x", reminder("r")),))),
+        ((user("x"), system("r"), system("s")), Turns((), (user("x", reminder("r"), reminder("s")),))),
+        (
+            (user("x"), system("r"), assistant("y"), user("z")),
+            Turns((), (user("x", reminder("r")), assistant("y"), user("z"))),
+        ),
+        (
+            (user("x"), assistant("y"), system("r"), system("s"), user("z")),
+            Turns((), (user("x"), assistant("y"), user(reminder("r"), reminder("s"), "z"))),
+        ),
+        (
+            (user("x"), assistant("y"), system("r"), user("z"), system("s")),
+            Turns((), (user("x"), assistant("y"), user(reminder("r"), "z", reminder("s")))),
+        ),
+        (
+            (user("x"), assistant("y"), system("r")),
+            Turns((), (user("x"), assistant("y"), user(reminder("r")))),
+        ),
+        (
+            (assistant("y"), system("r"), assistant("z")),
+            Turns((), (assistant("y"), user(reminder("r")), assistant("z"))),
+        ),
+        ((user("x"), system(), system("")), Turns((), (user("x"),))),
+        ((system("a", "", "b"),), Turns(("a\nb",), ())),
+    ],
+)
+def test_system_messages_find_a_place(messages: tuple[Message, ...], expected: Turns) -> None:
+    assert folded(messages, []) == expected
+
+
+def test_system_messages_have_text_only() -> None:
+    notes: list[str] = []
+    assert folded((system("a", PNG),), notes) == Turns(("a",), ())
+    assert notes == ["dropped what is no text in a system message"]
+
+
+# --- prefills -----------------------------------------------------------------------------------------------------
+
+
+def test_prefills_are_dropped() -> None:
+    notes: list[str] = []
+    assert without_prefill((user("x"), assistant("{"), assistant("[")), notes) == (user("x"),)
+    assert notes == ["dropped 2 assistant messages at the end: prefill is not supported"]
+    assert without_prefill((assistant("y"), user("x")), notes) == (assistant("y"), user("x"))
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("messages", [(), (assistant("x"),)])
+def test_somebody_has_to_ask(messages: tuple[Message, ...]) -> None:
+    with pytest.raises(InvalidRequest, match=r"^messages: at least one user message"):
+        without_prefill(messages, [])
+
+
+# --- turns --------------------------------------------------------------------------------------------------------
+
+
+def test_neighbours_are_merged() -> None:
+    made, notes = turns(
+        user("one", PNG), user("", "two"), user(), assistant("A"), assistant(" "), assistant(call("t1")), user("z")
+    )
+    assert made == [
+        UserTurn("one\n\ntwo", [SENT_PNG]),
+        AssistantTurn("A", [ToolUse("t1", "a", {})]),
+        UserTurn("z"),
+    ]
+    assert notes == []
+
+
+def test_merged_assistants_are_parted_by_a_blank_line() -> None:
+    assert turns(assistant("A"), assistant("B"), user("z"))[0][0] == AssistantTurn("A\n\nB")
+    assert turns(assistant(" "), assistant(call("t1")), user("z"))[0][0] == AssistantTurn("", [ToolUse("t1", "a", {})])
+    assert turns(assistant(" x "), user("z"))[0][0] == AssistantTurn(" x ")
+
+
+def test_user_messages_before_the_current_one_are_closed() -> None:
+    assert turns(user("one"), user("two"), user("three"))[0] == [
+        UserTurn("one\ntwo"),
+        AssistantTurn("OK"),
+        UserTurn("three"),
+    ]
+
+
+def test_results_stay_in_the_turn_behind_their_calls() -> None:
+    made, notes = turns(assistant(call("t1"), call("t2")), user(result("t1", "r")), user("x", result("t2", "s")))
+    assert made[1:] == [UserTurn("x", results=[ToolResult("t1", "r"), ToolResult("t2", "s")])]
+    assert notes == ["joined the last user messages: they bring tool results"]
+
+
+def test_at_most_twenty_images_of_one_turn() -> None:
+    turn, notes = only_turn(user("x", *[PNG] * 23))
+    assert turn == UserTurn("x\n[image omitted: 3 more than the 20 of one message]", [SENT_PNG] * 20)
+    assert notes == ["dropped 3 images: too many in one message"]
+    assert only_turn(user(*[PNG] * 20)) == (UserTurn("", [SENT_PNG] * 20), [])
+
+
+# --- one message --------------------------------------------------------------------------------------------------
+
+
+def test_texts_of_the_user_are_lines() -> None:
+    assert only_turn(user("", "a ", PNG, "b")) == (UserTurn("\na \nb", [SENT_PNG]), [])
+
+
+def test_thinking_comes_first_and_texts_join_without_a_gap() -> None:
+    message = assistant("a", ThinkingBlock("T", "signature"), "b", ThinkingBlock("U"), call("t1"))
+    assert turns(message, user("z"))[0][0] == AssistantTurn("<thinking>TU</thinking>\n\nab", [ToolUse("t1", "a", {})])
+    assert turns(assistant(ThinkingBlock("T")), user("z"))[0][0] == AssistantTurn("<thinking>T</thinking>")
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ((), "(empty result)"),
+        (("",), "(empty result)"),
+        ((" \n",), "(empty result)"),
+        (("a", "b"), "a\nb"),
+        ((result("inner", "nested"), "b"), "nested\nb"),
+        ((OtherBlock("future", "t"),), "[future]\nt"),
+        ((OtherBlock("future"),), "(empty result)"),
+        ((ThinkingBlock("x"),), "(empty result)"),
+        ((ToolReferenceBlock("WebFetch"),), texts.tool_loaded("WebFetch")),
+        ((DocumentBlock(None, "D", "text", "T"),), "[document: T]\nD\n[end of document]"),
+    ],
+)
+def test_results_are_text(content: tuple[ContentBlock | str, ...], text: str) -> None:
+    turn, _ = only_turn(user(result("t1", *content)))
+    assert turn == UserTurn("", results=[ToolResult("t1", text)])
+
+
+def test_images_are_lifted_out_of_results() -> None:
+    turn, notes = only_turn(user(result("t1", "a", PNG, "b"), result("t2", PNG), PNG))
+    assert turn == UserTurn("", [SENT_PNG] * 3, [ToolResult("t1", "a\nb"), ToolResult("t2", texts.IMAGE_OF_RESULT)])
+    assert notes == []
+
+
+def test_errors_of_tools_are_kept() -> None:
+    turn, _ = only_turn(user(ToolResultBlock("t1", (TextBlock("boom"),), is_error=True)))
+    assert turn == UserTurn("", results=[ToolResult("t1", "boom", is_error=True)])
+
+
+def test_loaded_tools_are_named_as_they_are_called() -> None:
+    name = "mcp.server/fetch"
+    turn, _ = only_turn(user(ToolReferenceBlock(name)))
+    assert turn == UserTurn(texts.tool_loaded(WireNames([name])[name]))
+
+
+@pytest.mark.parametrize(
+    ("value", "sent", "notes"),
+    [
+        ({"x": 1}, {"x": 1}, 0),
+        ("", {}, 0),
+        ("x", {"input": "x"}, 1),
+        ([1], {"input": [1]}, 1),
+        (False, {"input": False}, 1),
+    ],
+)
+def test_inputs_are_objects(value: object, sent: object, notes: int) -> None:
+    made, written = turns(assistant(ToolUseBlock("t1", "a", value)), user("z"))  # type: ignore[arg-type]
+    assert made[0] == AssistantTurn("", [ToolUse("t1", "a", sent)])  # type: ignore[arg-type]
+    assert len(written) == notes
+
+
+@pytest.mark.parametrize(
+    ("message", "note"),
+    [
+        (user(OtherBlock("container_upload"), "x"), "dropped a container_upload block of the user"),
+        (user(OtherBlock("x" * 99, "words"), "x"), f"sent a {'x' * 40} block as text"),
+        (user(ThinkingBlock("x"), "x"), "dropped a ThinkingBlock of the user"),
+        (user(call("t1"), "x"), "dropped a ToolUseBlock of the user"),
+        (user(ImageBlock(None, None, "url"), "x"), "replaced an image by a sentence"),
+        (user(DocumentBlock(None, "x", "text"), "x"), "replaced a document by its text"),
+        (assistant(OtherBlock("server_tool_use", "words")), "dropped a server_tool_use block of the assistant"),
+        (assistant(RedactedThinkingBlock("x")), "dropped redacted thinking: it cannot be replayed"),
+        (assistant(PNG), "dropped a ImageBlock of the assistant"),
+        (assistant(result("t1", "x")), "dropped a ToolResultBlock of the assistant"),
+    ],
+)
+def test_nothing_is_dropped_without_a_note(message: Message, note: str) -> None:
+    assert turns(message, user("z"))[1] == [note]
+
+
+# --- replies that were cut ----------------------------------------------------------------------------------------
+
+
+def test_cut_arguments_are_explained_with_their_result() -> None:
+    made, notes = turns(assistant(CUT_CALL), user(result("t1", "could not be parsed"), result("t2", "fine")))
+    assert made[1] == UserTurn(
+        "", results=[ToolResult("t1", f"{texts.CUT_ARGUMENTS}\n\ncould not be parsed"), ToolResult("t2", "fine")]
+    )
+    assert notes == ["told the model that the arguments of a call were too long"]
+
+
+def test_an_id_is_not_cut_for_ever() -> None:
+    made, _ = turns(assistant(CUT_CALL), user(result("t1", "x")), assistant(call("t1")), user(result("t1", "fine")))
+    assert made[3] == UserTurn("", results=[ToolResult("t1", "fine")])
+
+
+def test_the_gap_of_a_cut_call_is_explained() -> None:
+    prompt = "Output token limit hit. Resume directly."
+    made, notes = turns(assistant("I will call Write."), user(prompt))
+    assert made[1] == UserTurn(f"{prompt}\n{texts.system_reminder(texts.CUT_REPLY)}")
+    assert notes == ["told the model that its last reply was too long"]
+
+
+# --- entries ------------------------------------------------------------------------------------------------------
+
+
+def test_no_turn_goes_out_empty() -> None:
+    results = [ToolResult("t1", "r")]
+    assert entries([UserTurn(), AssistantTurn(), UserTurn("", [SENT_PNG]), UserTurn("", results=results)]) == [
+        UserMessage("."),
+        AssistantMessage(" "),
+        UserMessage("", (SENT_PNG,)),
+        UserMessage("", (), tuple(results)),
+    ]
+
+
+def test_many_reminders_take_linear_work() -> None:
+    many = list(chain.from_iterable((user("x"), *[system("r")] * 3, assistant("y")) for _ in range(2000)))
+    assert len(folded(many, []).messages) == 4000
+    assert len(folded([user("x"), *[system("r")] * 20_000], []).messages[0].content) == 20_001
