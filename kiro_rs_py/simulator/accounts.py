@@ -1,0 +1,195 @@
+"""Who uses the simulated service: accounts with a plan, a way to sign in and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Literal, get_args
+
+from kiro_rs_py.convert.anthropic import Json
+from kiro_rs_py.simulator import refusal
+from kiro_rs_py.simulator.asgi import Request
+
+Method = Literal["social", "idc", "api_key"]
+ArnRule = Literal["optional", "forbidden", "required"]
+
+BUILDER_ID_START_URL = "https://view.awsapps.com/start"
+
+# With this version of the IDE in the user agent the service starts to demand an ARN (upstream-protocol §1.8).
+ARN_MANDATORY_FROM = (0, 12, 184)
+
+_ARN = re.compile(r"arn:aws[a-z-]*:codewhisperer:([a-z0-9-]+):\d{12}:profile/[A-Za-z0-9]+")
+_IDE_VERSION = re.compile(r"KiroIDE-(\d+)\.(\d+)\.(\d+)")
+
+
+class Clock:
+    """The service's wall clock, in seconds since the epoch; tests may set it forward or wrong."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.offset
+
+    def advance(self, seconds: float) -> None:
+        """Lets tokens, device codes and registrations age without waiting."""
+        self.offset += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``type`` is the suffix-bearing subscription type, ``credits`` the monthly limit; free plans have no Opus."""
+
+    title: str
+    type: str
+    credits: float
+    paid: bool = True
+
+
+PLANS = {
+    plan.title: plan
+    for plan in (
+        Plan("KIRO FREE", "Q_DEVELOPER_STANDALONE_FREE", 50, paid=False),
+        Plan("KIRO PRO", "Q_DEVELOPER_STANDALONE_PRO", 1000),
+        Plan("KIRO PRO+", "Q_DEVELOPER_STANDALONE_PRO_PLUS", 2000),
+        Plan("KIRO POWER", "Q_DEVELOPER_STANDALONE_POWER", 10_000),
+    )
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """One account; every field may be changed while the simulator runs.
+
+    ``used`` and ``limit`` are credits (``limit`` None: the plan's), ``trial`` is (used, limit) of a running trial,
+    ``access_lifetime`` seconds. ``fault`` is a fault as in a directive (``"throttle 3"``) that hits each chat of this
+    account, ``fault_times`` how often (None: always). ``usage_arn`` says how GetUsageLimits takes an ARN, which
+    differs between service versions (upstream-protocol §6.1).
+    """
+
+    name: str
+    method: Method = "social"
+    provider: str = "Google"
+    email: str = ""
+    plan: str = "KIRO PRO"
+    used: float = 0.0
+    limit: float | None = None
+    trial: tuple[float, float] | None = None
+    overage: bool = False
+    suspended: bool = False
+    throttled: bool = False
+    retry_after: float | None = None
+    fault: str | None = None
+    fault_times: int | None = None
+    access_lifetime: float = 3600.0
+    rotates: bool = True
+    detects_reuse: bool = True
+    states_lifetime: bool = True
+    profile_arn: str | None = None
+    arn_required: bool = False
+    usage_arn: ArnRule = "optional"
+    region: str = "us-east-1"
+    start_url: str = BUILDER_ID_START_URL
+    api_key: str = field(default="", repr=False)
+    requests: int = 0
+
+    def __post_init__(self) -> None:
+        if self.plan not in PLANS:
+            raise ValueError(f"no such plan: {self.plan}")
+        if self.method not in get_args(Method):
+            raise ValueError(f"no such method: {self.method}")
+        if self.method == "api_key" and not self.api_key:
+            self.api_key = f"ksk_{self.name}"
+        if not self.email:
+            self.email = f"{self.name}@example.com"
+
+    @property
+    def subscription(self) -> Plan:
+        return PLANS[self.plan]
+
+    @property
+    def credit_limit(self) -> float:
+        """What the plan or ``limit`` gives, a running trial included."""
+        base = self.subscription.credits if self.limit is None else self.limit
+        return base + (self.trial[1] if self.trial else 0.0)
+
+    @property
+    def credits_used(self) -> float:
+        return self.used + (self.trial[0] if self.trial else 0.0)
+
+    @property
+    def user_id(self) -> str:
+        return f"d-simulated.{self.name}"
+
+    def take_fault(self) -> str | None:
+        """The fault that hits this chat, counted down."""
+        if self.fault is None or self.fault_times == 0:
+            return None
+        if self.fault_times is not None:
+            self.fault_times -= 1
+        return self.fault
+
+    def refuse_if_barred(self) -> None:
+        """Raises the refusal of an account that is locked, throttled or out of credits."""
+        if self.suspended:
+            raise refusal.suspended(self.user_id)
+        if self.throttled:
+            raise refusal.throttled(self.retry_after)
+        if self.credits_used >= self.credit_limit and not self.overage:
+            raise refusal.quota()
+
+    def check_profile(self, arn: Json, request: Request, *, rule: ArnRule | None = None) -> None:
+        """The ARN rules of upstream-protocol §1.8; ``rule`` replaces the account's own for one operation."""
+        if arn is None:
+            if self.method == "api_key":
+                return
+            version = _IDE_VERSION.search(request.header("user-agent") or "")
+            demanded = version is not None and tuple(map(int, version.groups())) >= ARN_MANDATORY_FROM
+            if rule == "required" or (rule is None and (self.arn_required or demanded)):
+                raise refusal.arn_required()
+            return
+        match = _ARN.fullmatch(arn) if isinstance(arn, str) else None
+        if match is None or rule == "forbidden":
+            raise refusal.improperly_formed()
+        if arn != self.profile_arn:
+            raise refusal.improperly_formed() if match[1] != self.region else refusal.not_authorized()
+
+
+def demo_accounts() -> tuple[Account, ...]:
+    """One account of each kind; the first is the one ``serve --demo`` uses."""
+    return (
+        Account(
+            name="demo",
+            plan="KIRO PRO+",
+            profile_arn="arn:aws:codewhisperer:us-east-1:000000000001:profile/SIMULATEDDEMO",
+        ),
+        Account(name="builder", method="idc", provider="BuilderId", plan="KIRO FREE"),
+        Account(name="key", method="api_key", provider="ApiKey", plan="KIRO PRO", api_key="ksk_simulated_demo_key"),
+    )
+
+
+def load_accounts(value: Json) -> tuple[Account, ...]:
+    """Accounts from an accounts file: a list of objects with the fields of :class:`Account`.
+
+    Raises ValueError on anything else.
+    """
+    if not isinstance(value, list):
+        raise ValueError("an accounts file holds a list of objects")
+    known = {entry.name for entry in fields(Account)}
+    accounts = []
+    for entry in value:
+        if not isinstance(entry, dict) or "name" not in entry:
+            raise ValueError("each account is an object with at least a name")
+        if unknown := set(entry) - known:
+            raise ValueError(f"unknown account fields: {', '.join(sorted(unknown))}")
+        arguments: dict[str, object] = dict(entry)
+        if isinstance(entry.get("trial"), list):
+            arguments["trial"] = tuple(entry["trial"])  # type: ignore[arg-type]
+        accounts.append(Account(**arguments))  # type: ignore[arg-type]
+    return tuple(accounts)
+
+
+def by_name(accounts: Iterable[Account]) -> dict[str, Account]:
+    return {account.name: account for account in accounts}

@@ -1,0 +1,288 @@
+"""The simulated service as one ASGI app: routes, state, and what tests may look at or order.
+
+All hosts of the real service are one here, their paths unchanged (config ``upstreamUrl``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.simulator.accounts import Account, Clock, by_name, demo_accounts
+from kiro_rs_py.simulator.asgi import Answer, Request, json_answer, read_request, send_answer
+from kiro_rs_py.simulator.browser import Browser
+from kiro_rs_py.simulator.chat import Chat, Stream
+from kiro_rs_py.simulator.connection import current_connection
+from kiro_rs_py.simulator.grants import Grants
+from kiro_rs_py.simulator.management import Management
+from kiro_rs_py.simulator.models import DEFAULT_MODELS, Catalogue, SimulatedModel
+from kiro_rs_py.simulator.oidc import Oidc
+from kiro_rs_py.simulator.ordered import Hold, Orders
+from kiro_rs_py.simulator.refusal import OAuthRefusal, Refusal, unknown_operation
+from kiro_rs_py.simulator.scenario import Scenario
+
+CHAT = "/generateAssistantResponse"
+MCP = "/mcp"
+USAGE = "/getUsageLimits"
+MODELS = "/ListAvailableModels"
+PROFILES = "/ListAvailableProfiles"
+REFRESH = "/refreshToken"
+
+# ``POST /`` with ``x-amz-target: Service.Operation`` (upstream-protocol §0.2, §6.1, §8).
+OPERATIONS: Mapping[str, str] = {
+    "GenerateAssistantResponse": CHAT,
+    "SendMessage": CHAT,
+    "InvokeMCP": MCP,
+    "GetUsageLimits": USAGE,
+    "ListAvailableModels": MODELS,
+    "ListAvailableProfiles": PROFILES,
+    "ListProfiles": PROFILES,
+}
+ALIASES: Mapping[str, str] = {
+    "/GetUsageLimits": USAGE,
+    "/Get-Usage-Limits": USAGE,
+    "/List-Available-Models": MODELS,
+    "/List-Available-Profiles": PROFILES,
+}
+
+Handler = Callable[[Request], "Answer | Stream"]
+
+
+class Simulator:
+    """A small Kiro.
+
+    What tests look at: ``requests`` (the latest ``keep_requests`` of them, oldest first), ``counts`` by operation,
+    ``active``, ``peak``, ``aborted``, ``reuses``, ``grants.refreshes``, ``accounts``.
+    What they order: ``scenario``, :meth:`fail_next`, :meth:`hold_next`, an account's fields, ``clock.advance``,
+    ``oidc.approve`` and ``oidc.deny``, ``browser.account``, ``management.search_results``, ``chat.pace``.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        accounts: Iterable[Account] | None = None,
+        *,
+        models: Iterable[SimulatedModel] = DEFAULT_MODELS,
+        pace: float = 0.0,
+        keep_requests: int = 1000,
+    ) -> None:
+        listed = demo_accounts() if accounts is None else tuple(accounts)
+        self.accounts = by_name(listed)
+        self.clock = Clock()
+        self.grants = Grants(self.clock, listed)
+        self.browser = Browser(self.clock, listed, self.grants)
+        self.oidc = Oidc(self.clock, listed, self.grants, self.browser)
+        self.catalogue = Catalogue(models)
+        self.chat = Chat(self.grants, self.catalogue, scenario, pace)
+        self.management = Management(self.grants, self.catalogue)
+        self.requests: deque[Request] = deque(maxlen=keep_requests)
+        self.counts: Counter[str] = Counter()
+        self.crashes: list[Exception] = []
+        self._orders = Orders()
+        self._routes = self._make_routes()
+
+    # --- what tests order ---------------------------------------------------------------------------------------
+
+    @property
+    def scenario(self) -> Scenario | None:
+        return self.chat.scenario
+
+    @scenario.setter
+    def scenario(self, scenario: Scenario | None) -> None:
+        self.chat.scenario = scenario
+
+    def fail_next(
+        self,
+        path: str,
+        status: int = 500,
+        body: Json | bytes = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        times: int = 1,
+        delay: float = 0.0,
+        drop: bool = False,
+    ) -> None:
+        """The next ``times`` requests to ``path`` (a canonical one: ``/generateAssistantResponse``, ``/token``, …) get
+        this answer after ``delay`` seconds, or none at all with ``drop``. Orders for one path are a queue."""
+        self._orders.fail(path, status, body, headers or {}, times=times, delay=delay, drop=drop)
+
+    def hold_next(self, path: str) -> Hold:
+        """The next request to ``path`` waits until the hold's ``release`` is set; its ``arrived`` tells that it did."""
+        return self._orders.hold(path)
+
+    def credential_json(self, account: str | None = None, *, expired: bool = False, **fields: Json) -> JsonObject:
+        """Logs the account in (default: the first one) and gives an entry for ``credentials.json``.
+
+        With ``expired`` the access token in it is over, so that the first use has to refresh. ``fields`` are added.
+        """
+        owner = next(iter(self.accounts.values())) if account is None else self.accounts[account]
+        if owner.method == "api_key":
+            return {"kiroApiKey": owner.api_key, "authMethod": "api_key", "email": owner.email, **fields}
+        registration = self.oidc.new_registration() if owner.method == "idc" else None
+        grant = self.grants.login(owner, client_id=registration.client_id if registration else None)
+        if expired:
+            self.grants.expire(owner)
+        expires_at = self.clock.now() - 1 if expired else grant.expires_at
+        entry: JsonObject = {
+            "accessToken": grant.access_token,
+            "refreshToken": grant.refresh_token,
+            "expiresAt": datetime.fromtimestamp(expires_at, UTC).isoformat(timespec="seconds"),
+            "authMethod": owner.method,
+            "provider": owner.provider,
+            "region": owner.region,
+            "email": owner.email,
+        }
+        if owner.profile_arn is not None:
+            entry["profileArn"] = owner.profile_arn
+        if registration is not None:
+            entry |= {
+                "clientId": registration.client_id,
+                "clientSecret": registration.client_secret,
+                "startUrl": owner.start_url,
+            }
+        return entry | fields
+
+    # --- what tests look at -------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """Chat streams in flight."""
+        return self.chat.active
+
+    @property
+    def peak(self) -> int:
+        """The most chat streams there ever were at once."""
+        return self.chat.peak
+
+    @property
+    def aborted(self) -> int:
+        """Chat streams whose client went away before the end."""
+        return self.chat.aborted
+
+    @property
+    def reuses(self) -> int:
+        """Spent refresh tokens that were presented again."""
+        return self.grants.reuses
+
+    def requests_to(self, operation: str) -> list[Request]:
+        """The recorded requests of one operation, oldest first."""
+        return [request for request in self.requests if request.operation == operation]
+
+    def state_json(self) -> JsonObject:
+        """The counters, for load tests in another process (``GET /simulator``)."""
+        counts: JsonObject = dict(self.counts)
+        refreshes: JsonObject = dict(Counter(refresh.outcome for refresh in self.grants.refreshes))
+        return {
+            "active": self.active,
+            "peak": self.peak,
+            "aborted": self.aborted,
+            "reuses": self.reuses,
+            "requests": counts,
+            "refreshes": refreshes,
+            "crashes": len(self.crashes),
+        }
+
+    # --- ASGI ---------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            return
+        request = await read_request(scope, receive)
+        if request is None:
+            return
+        try:
+            answer = await self._answer(request)
+        except Exception as crash:
+            self.crashes.append(crash)
+            raise
+        if isinstance(answer, Stream):
+            await self.chat.play(answer, receive, send)
+        elif answer is not None:
+            await send_answer(answer, send)
+
+    async def _answer(self, request: Request) -> Answer | Stream | None:
+        """None: the connection is broken off without an answer."""
+        request.operation = _operation(request)
+        if request.operation == "/healthz":
+            return json_answer({"status": "ok"})
+        self.counts[request.operation] += 1
+        self.requests.append(request)
+        order = await self._orders.carry_out(request.operation)
+        if order is not None and order.drop:
+            if (connection := current_connection()) is not None:
+                connection.break_off()
+            return None
+        if order is not None:
+            return order.answer()
+        answer = self._decide(request)
+        if isinstance(answer, Answer):
+            return Answer(
+                answer.status, answer.body, answer.content_type, (*answer.headers, ("x-amzn-requestid", str(uuid4())))
+            )
+        return answer
+
+    def _decide(self, request: Request) -> Answer | Stream:
+        methods = self._routes.get(request.operation)
+        try:
+            if methods is None:
+                raise unknown_operation(400 if request.operation == "/" else 404)
+            if request.method not in methods:
+                raise unknown_operation(405)
+            return methods[request.method](request)
+        except Refusal as refusal:
+            return refusal.answer(typed=request.path == "/")
+        except OAuthRefusal as refusal:
+            return refusal.answer()
+
+    def _make_routes(self) -> Mapping[str, Mapping[str, Handler]]:
+        return {
+            CHAT: {"POST": self.chat.decide},
+            MCP: {"POST": self.management.mcp},
+            USAGE: {"GET": self.management.usage, "POST": self.management.usage},
+            MODELS: {"GET": self.management.models, "POST": self.management.models},
+            PROFILES: {"GET": self.management.profiles, "POST": self.management.profiles},
+            REFRESH: {"POST": self._refresh},
+            "/token": {"POST": self.oidc.token},
+            "/client/register": {"POST": self.oidc.register},
+            "/device_authorization": {"POST": self.oidc.start_device},
+            "/device": {"GET": self.oidc.device_page, "POST": self.oidc.device_page},
+            "/authorize": {"GET": self.browser.authorize},
+            "/login": {"GET": self.browser.login},
+            "/signin": {"GET": self.browser.signin},
+            "/oauth/token": {"POST": self.browser.exchange},
+            "/simulator": {"GET": lambda _: json_answer(self.state_json())},
+            "/simulator/credentials": {"GET": self._credentials},
+        }
+
+    # --- operations ---------------------------------------------------------------------------------------------
+
+    def _refresh(self, request: Request) -> Answer:
+        """The social token service (upstream-protocol §4.2)."""
+        token = request.json_object.get("refreshToken")
+        if not isinstance(token, str):
+            raise OAuthRefusal("invalid_request", "refreshToken is required")
+        grant = self.grants.refresh(token)
+        answer: JsonObject = {"accessToken": grant.access_token, "refreshToken": grant.refresh_token}
+        if grant.account.states_lifetime:
+            answer["expiresIn"] = int(grant.lifetime) if grant.lifetime >= 1 else grant.lifetime
+        if grant.account.profile_arn is not None:
+            answer["profileArn"] = grant.account.profile_arn
+        return json_answer(answer)
+
+    def _credentials(self, _: Request) -> Answer:
+        """Entries for all accounts, for programs that only have the address."""
+        return json_answer([self.credential_json(name) for name in self.accounts])
+
+
+def _operation(request: Request) -> str:
+    """The canonical path; an unknown target stays ``/``."""
+    path = request.path.rstrip("/") or "/"
+    if path == "/":
+        target = (request.header("x-amz-target") or "").rpartition(".")[2]
+        return OPERATIONS.get(target, "/")
+    return ALIASES.get(path, path)

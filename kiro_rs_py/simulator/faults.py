@@ -1,0 +1,177 @@
+"""Failures on request: ``<<FAULT …>>`` in the last user message, or an account's own ``fault``.
+
+Before the answer begins
+    ``throttle [N]`` 429, with ``Retry-After: N``; ``credit-rate [MS]`` 429 with ``retryAfterMilliseconds``;
+    ``suspicious`` 429 of an account under investigation; ``quota`` 402; ``suspend`` 403; ``expired`` 403, the token is
+    no longer good; ``overload`` 429 without capacity; ``high-load`` and ``model-down`` 500; ``unavailable`` 503;
+    ``internal`` 500; ``gateway`` 502 with HTML; ``too-long``, ``malformed``, ``no-model``, ``signature`` 400;
+    ``status N``; ``json-error`` 200 with an error in JSON; ``html`` 200 with HTML; ``connect-drop`` and
+    ``connect-reset`` close without an answer; ``no-headers [N]`` keeps silent for N seconds, or for ever.
+
+In the answer
+    ``cut-tool`` ends in the middle of a call's arguments, HTTP ending cleanly, as the service's output limit does;
+    ``cut-stream`` and ``reset-stream`` break the connection inside a frame; ``cut-frame`` ends the body cleanly inside
+    a frame; ``end-early`` ends it between two frames, without the closing events; ``bad-crc``, ``bad-prelude``,
+    ``bad-json`` damage one frame; ``slow [N]`` waits N seconds before each frame, ``slow-start [N]`` before the first;
+    ``stall`` falls silent half-way; ``empty`` has no content; ``exception NAME`` fails in the first frame,
+    ``late-exception NAME`` after some content, ``error NAME`` with the other kind of frame, ``invalid-state`` with an
+    event; ``noise`` mixes in events nobody knows; ``torn N`` sends N bytes at a time; ``stop REASON`` and
+    ``context N`` change what the closing events say.
+
+A fault hits every attempt, so a client's retries meet it again. With the word ``once`` it hits the first attempt for
+that prompt only: ``<<FAULT throttle 1 once>>``. ``expired`` is always ``once``, because a fresh token is what cures it
+(``always`` makes it stay).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from kiro_rs_py.simulator import frames, refusal
+from kiro_rs_py.simulator.accounts import Account
+from kiro_rs_py.simulator.asgi import Answer, json_answer
+from kiro_rs_py.simulator.refusal import NAMESPACE, Refusal
+
+_REMEMBERED = 10_000
+
+MESSAGES: Mapping[str, str] = {
+    "ThrottlingException": refusal.TOO_MANY_REQUESTS,
+    "ContentLengthExceededException": refusal.TOO_LONG,
+    "ValidationException": refusal.IMPROPERLY_FORMED,
+    "ServiceUnavailableException": "The service is temporarily unavailable.",
+    "AccessDeniedException": refusal.BEARER_INVALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """``argument`` is the rest of the directive: a number, a name, or empty."""
+
+    kind: str
+    argument: str = ""
+    once: bool = False
+
+    def number(self, default: float) -> float:
+        """The argument as a number."""
+        try:
+            return float(self.argument)
+        except ValueError:
+            return default
+
+
+def parse_fault(text: str) -> Fault:
+    """Raises ValueError for a kind that does not exist, so that a typo in a test does not pass for a healthy answer."""
+    kind, *rest = text.split()
+    once = "once" in rest or (kind == "expired" and "always" not in rest)
+    argument = " ".join(word for word in rest if word not in ("once", "always"))
+    if kind not in KINDS:
+        raise ValueError(f"no such fault: {kind} (known: {', '.join(sorted(KINDS))})")
+    return Fault(kind, argument, once)
+
+
+class Onces:
+    """Which one-shot faults are used up; the prompt is what tells two of them apart."""
+
+    def __init__(self) -> None:
+        self._used: dict[bytes, None] = {}
+
+    def is_due(self, fault: Fault, prompt: str) -> bool:
+        """False when this fault is one-shot and has hit this prompt before. Marks it as used."""
+        if not fault.once:
+            return True
+        key = hashlib.sha256(f"{fault.kind}\0{fault.argument}\0{prompt}".encode("utf-8", "replace")).digest()
+        if key in self._used:
+            return False
+        self._used[key] = None
+        if len(self._used) > _REMEMBERED:
+            del self._used[next(iter(self._used))]
+        return True
+
+
+def early_answer(fault: Fault, account: Account) -> Answer | Refusal | None:
+    """The answer that replaces the stream, or None for faults that come later or are no answer at all."""
+    match fault.kind:
+        case "throttle":
+            return refusal.throttled(fault.number(0.0) if fault.argument else None)
+        case "credit-rate":
+            return refusal.credit_rate(int(fault.number(300_000)))
+        case "suspicious":
+            return refusal.suspicious(account.user_id)
+        case "suspend":
+            return refusal.suspended(account.user_id)
+        case "signature":
+            return refusal.invalid_signature("messages.1.content.0")
+        case "status":
+            return Refusal(int(fault.number(500)), "InternalFailure", "A simulated failure.")
+        case "gateway":
+            return Answer(502, b"<html><body>Bad Gateway</body></html>", "text/html")
+        case "html":
+            return Answer(200, b"<html><body>Please sign in</body></html>", "text/html")
+        case "json-error":
+            name = fault.argument or "ThrottlingException"
+            return json_answer({"__type": NAMESPACE + name, "message": message_of(name)})
+        case kind if kind in _PLAIN:
+            return _PLAIN[kind]()
+        case _:
+            return None
+
+
+def message_of(name: str) -> str:
+    """What an exception of that name says."""
+    return MESSAGES.get(name, f"A simulated {name}.")
+
+
+def failure_event(fault: Fault) -> frames.Event | None:
+    """The frame with which the stream fails, for the faults that have one."""
+    match fault.kind:
+        case "exception" | "late-exception":
+            name = fault.argument or "ThrottlingException"
+            return frames.exception(name, message_of(name))
+        case "error":
+            name = fault.argument or "InternalServerException"
+            return frames.error(name, message_of(name))
+        case "invalid-state":
+            payload = {"reason": "INVALID_TASK_ASSIST_PLAN", "message": "The plan is not valid."}
+            return frames.event("invalidStateEvent", dict(payload))
+        case _:
+            return None
+
+
+_PLAIN: Mapping[str, Callable[[], Refusal]] = {
+    "quota": refusal.quota,
+    "expired": refusal.bearer_invalid,
+    "overload": refusal.no_capacity,
+    "high-load": refusal.high_load,
+    "model-down": refusal.model_unavailable,
+    "unavailable": refusal.unavailable,
+    "internal": refusal.internal,
+    "too-long": refusal.too_long,
+    "malformed": refusal.improperly_formed,
+    "no-model": refusal.invalid_model,
+}
+
+EARLY = frozenset(
+    {
+        "throttle",
+        "credit-rate",
+        "suspicious",
+        "suspend",
+        "signature",
+        "status",
+        "gateway",
+        "html",
+        "json-error",
+        *_PLAIN,
+    }
+)
+SILENT = frozenset({"connect-drop", "connect-reset", "no-headers"})
+LATE = frozenset(
+    {
+        *("cut-tool", "cut-stream", "reset-stream", "cut-frame", "end-early", "bad-crc", "bad-prelude", "bad-json"),
+        *("slow", "slow-start", "stall", "empty", "exception", "late-exception", "error", "invalid-state", "noise"),
+        *("torn", "stop", "context"),
+    }
+)
+KINDS = EARLY | SILENT | LATE

@@ -1,0 +1,157 @@
+"""Access and refresh tokens: issued, rotated, expired, and revoked as a family when an old one comes back."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kiro_rs_py.simulator import refusal
+from kiro_rs_py.simulator.accounts import Account, Clock
+from kiro_rs_py.simulator.asgi import Request
+
+ACCESS_PREFIX = "aoaAAAAAG"
+REFRESH_PREFIX = "aorAAAAAG"
+
+# Old refresh tokens are remembered so that their reuse is noticed; a test never gets near this.
+REMEMBERED_TOKENS = 5000
+REMEMBERED_REFRESHES = 1000
+
+
+@dataclass(slots=True)
+class Family:
+    """All tokens that descend from one login. ``client_id`` is the OIDC client that must refresh it."""
+
+    account: Account
+    client_id: str | None
+    refresh_token: str = field(repr=False)
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a login or a refresh hands out; ``expires_at`` is epoch seconds by the service's clock."""
+
+    account: Account
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    lifetime: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """One refresh call, for tests to look at; ``outcome`` is ``rotated``, ``kept``, ``reuse``, ``unknown``, …"""
+
+    account: str | None
+    outcome: str
+    presented: str = field(repr=False)
+    issued: str | None = field(default=None, repr=False)
+
+
+class Grants:
+    """The token table. ``reuses`` counts spent refresh tokens that were presented again."""
+
+    def __init__(self, clock: Clock, accounts: Iterable[Account]) -> None:
+        self.clock = clock
+        self.accounts = tuple(accounts)
+        self.reuses = 0
+        self.refreshes: deque[Refresh] = deque(maxlen=REMEMBERED_REFRESHES)
+        self._families: dict[str, Family] = {}
+        self._access: dict[str, tuple[Family, float]] = {}
+
+    def login(self, account: Account, *, client_id: str | None = None) -> Grant:
+        """A new family."""
+        family = Family(account, client_id, new_token(REFRESH_PREFIX))
+        self._remember(family)
+        return self._issue(family)
+
+    def refresh(self, token: str, *, client_id: str | None = None) -> Grant:
+        """Rotates, and raises ``OAuthRefusal`` (``invalid_grant``) for unknown, revoked, foreign and spent tokens.
+
+        A spent token that comes back revokes its whole family: that is how the service sees a stolen token, and what
+        two programs do to each other that refresh the same credential (field-notes 11).
+        """
+        family = self._families.get(token)
+        outcome = self._refuse(family, token, client_id)
+        if family is None or outcome is not None:
+            self.refreshes.append(Refresh(family.account.name if family else None, outcome or "unknown", token))
+            raise refusal.OAuthRefusal("invalid_grant", "Invalid refresh token provided")
+        if family.account.rotates:
+            family.refresh_token = new_token(REFRESH_PREFIX)
+            self._remember(family)
+        grant = self._issue(family)
+        outcome = "rotated" if family.account.rotates else "kept"
+        self.refreshes.append(Refresh(family.account.name, outcome, token, grant.refresh_token))
+        return grant
+
+    def account_of(self, request: Request) -> Account:
+        """Whose call this is, by its bearer token and token type; raises the service's refusal."""
+        authorization = request.header("authorization") or ""
+        scheme, _, token = authorization.partition(" ")
+        kind = request.header("tokentype")
+        if scheme.lower() != "bearer" or not token:
+            raise refusal.bearer_invalid()
+        for account in self.accounts:
+            if account.api_key and secrets.compare_digest(account.api_key.encode(), token.encode()):
+                # Without the header the key is taken for a token that lacks its profile (upstream-protocol §1.5).
+                if kind != "API_KEY":
+                    raise refusal.arn_required()
+                return account
+        family, expires_at = self._access.get(token, (None, 0.0))
+        if family is None or family.revoked or expires_at <= self.clock.now():
+            raise refusal.bearer_invalid()
+        if kind not in (None, "SSO_OIDC"):
+            raise refusal.token_type_wrong()
+        return family.account
+
+    def expire(self, account: Account) -> None:
+        """All its access tokens are over; refreshing helps."""
+        self._access = {token: entry for token, entry in self._access.items() if entry[0].account is not account}
+
+    def revoke(self, account: Account) -> None:
+        """As if its owner had signed out everywhere: neither access nor refresh tokens are taken any more."""
+        for family in self._families.values():
+            if family.account is account:
+                family.revoked = True
+
+    def _refuse(self, family: Family | None, token: str, client_id: str | None) -> str | None:
+        """Why this refresh is refused, None if it is not."""
+        if family is None:
+            return "unknown"
+        if family.revoked:
+            return "revoked"
+        if family.client_id != client_id:
+            return "foreign"
+        if token != family.refresh_token:
+            self.reuses += 1
+            if family.account.detects_reuse:
+                family.revoked = True
+            return "reuse"
+        return None
+
+    def _remember(self, family: Family) -> None:
+        self._families[family.refresh_token] = family
+        if len(self._families) > REMEMBERED_TOKENS:
+            del self._families[next(iter(self._families))]
+
+    def _issue(self, family: Family) -> Grant:
+        account = family.account
+        now = self.clock.now()
+        grant = Grant(
+            account,
+            new_token(ACCESS_PREFIX),
+            family.refresh_token,
+            account.access_lifetime,
+            now + account.access_lifetime,
+        )
+        self._access[grant.access_token] = (family, grant.expires_at)
+        if len(self._access) > REMEMBERED_TOKENS:
+            del self._access[next(iter(self._access))]
+        return grant
+
+
+def new_token(prefix: str) -> str:
+    """Opaque, and longer than the 100 characters below which a refresh token is taken for cut (§4.1)."""
+    return f"{prefix}:{secrets.token_urlsafe(96)}"

@@ -1,0 +1,248 @@
+"""What the service refuses (upstream-protocol §1.7, field-notes 2a).
+
+The real service explains next to nothing; it says "Improperly formed request." to most of this. The simulator answers
+the same way and keeps the explanation in the comments here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.simulator.conversation import Conversation, read_conversation
+from kiro_rs_py.simulator.extra_fields import check_extra_fields
+from kiro_rs_py.simulator.image_rules import check_images
+from kiro_rs_py.simulator.models import Catalogue, SimulatedModel
+from kiro_rs_py.simulator.refusal import (
+    Refusal,
+    improperly_formed,
+    invalid,
+    invalid_model,
+    invalid_signature,
+    too_long,
+)
+from kiro_rs_py.simulator.signature import is_signed
+from kiro_rs_py.simulator.tool_rules import NAME, check_cache_point, check_tools, invalid_tool_use
+
+ORIGINS = frozenset(
+    {
+        *("AI_EDITOR", "KIRO_CLI", "CLI", "IDE", "CHATBOT", "CONSOLE", "DOCUMENTATION", "GITLAB", "INLINE_CHAT"),
+        *("KIRO_CONSOLE", "KIRO_WEB", "MARKETING", "MD", "MD_CE", "MD_IDE", "MOBILE", "OPENSEARCH_DASHBOARD"),
+        *("Q_DEV_BEXT", "SAGE_MAKER", "SERVICE_INTERNAL", "SM_AI_STUDIO_IDE", "UNIFIED_SEARCH", "UNKNOWN"),
+    }
+)
+TRIGGERS = ("MANUAL", "DIAGNOSTIC", "INLINE_CHAT")
+TASK_TYPES = ("vibe", "spectask")
+CONVERSATION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+# Free-form JSON of the client, in which a null is just a value.
+FREE_FORM = ("input", "json", "additionalModelRequestFields")
+
+
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """``body_bytes`` is the size over which bodies are misreported as malformed (field-notes 2a.8; 0 = never);
+    ``schemas`` refuses numeric schema bounds that only later sources strip (§1.7.7)."""
+
+    body_bytes: int = 0
+    schemas: bool = False
+
+
+def check_request(
+    body: Json, size: int, catalogue: Catalogue, *, paid_plan: bool, strictness: Strictness
+) -> tuple[SimulatedModel, Conversation]:
+    """The model that will answer and what it reads. ``size`` is the body's length in bytes. Raises the service's
+    refusal."""
+    if not isinstance(body, dict):
+        raise invalid("REQUEST_BODY_INVALID_JSON", "The request body is not valid JSON.")
+    if strictness.body_bytes and size > strictness.body_bytes:
+        raise improperly_formed()
+    _refuse_nulls(body)
+    if "systemPrompt" in body:
+        # In the schema, but switched off (§1.6).
+        raise invalid("REQUEST_BODY_INVALID", "systemPrompt is not supported.")
+    state = _object(body.get("conversationState"))
+    current = _current_message(state)
+    model = _model(current, catalogue, paid_plan)
+    context = _object(current.get("userInputMessageContext", {}))
+    tools = check_tools(_list(context.get("tools", [])), strict=strictness.schemas)
+    _check_messages(state, current, tools, model)
+    check_extra_fields(body.get("additionalModelRequestFields"), model)
+    conversation = read_conversation(body)
+    if conversation.input_tokens > model.window:
+        raise too_long()
+    return model, conversation
+
+
+def _refuse_nulls(value: Json) -> None:
+    """An absent optional is left out, never null (§0.3)."""
+    if value is None:
+        raise improperly_formed()
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if key not in FREE_FORM:
+                _refuse_nulls(child)
+    elif isinstance(value, list):
+        for child in value:
+            _refuse_nulls(child)
+
+
+def _current_message(state: JsonObject) -> JsonObject:
+    conversation_id = state.get("conversationId")
+    if not isinstance(conversation_id, str) or not CONVERSATION_ID.fullmatch(conversation_id):
+        raise invalid("INVALID_CONVERSATION_ID", "The conversation id is not valid.")
+    if state.get("chatTriggerType", "MANUAL") not in TRIGGERS or state.get("agentTaskType", "vibe") not in TASK_TYPES:
+        raise improperly_formed()
+    current = _object(state.get("currentMessage"))
+    # A trailing assistant message is no question (field-notes 2a.10).
+    if list(current) != ["userInputMessage"]:
+        raise improperly_formed()
+    return _object(current["userInputMessage"])
+
+
+def _model(current: JsonObject, catalogue: Catalogue, paid_plan: bool) -> SimulatedModel:
+    model_id = current.get("modelId")
+    model = catalogue.find(model_id, paid_plan=paid_plan) if isinstance(model_id, str) else None
+    if model is None:
+        raise invalid_model()
+    return model
+
+
+def _check_messages(state: JsonObject, current: JsonObject, tools: frozenset[str], model: SimulatedModel) -> None:
+    """History and current message, turn by turn."""
+    seen: set[str] = set()
+    expected_role = "userInputMessage"
+    open_uses: list[str] = []
+    for index, (role, message) in enumerate(_messages(state, current)):
+        # Alternation, first turn by the user (field-notes 2a.1); the current message needs an assistant before it.
+        if role != expected_role:
+            raise improperly_formed()
+        if role == "userInputMessage":
+            _check_user(message, open_uses, index)
+            expected_role = "assistantResponseMessage"
+        else:
+            open_uses = _check_assistant(message, tools, seen, model, index)
+            expected_role = "userInputMessage"
+
+
+def _messages(state: JsonObject, current: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    for entry in _list(state.get("history", [])):
+        if not isinstance(entry, dict) or len(entry) != 1:
+            raise improperly_formed()
+        ((role, message),) = entry.items()
+        yield role, _object(message)
+    yield "userInputMessage", current
+
+
+def _check_user(message: JsonObject, open_uses: list[str], index: int) -> None:
+    content = message.get("content")
+    if not isinstance(content, str) or message.get("origin", "AI_EDITOR") not in ORIGINS:
+        raise improperly_formed()
+    if "modelId" in message and not isinstance(message["modelId"], str):
+        raise improperly_formed()
+    if "cachePoint" in message:
+        check_cache_point(message["cachePoint"])
+    images = message.get("images", [])
+    check_images(images)
+    context = _object(message.get("userInputMessageContext", {}))
+    results = _list(context.get("toolResults", []))
+    if not content and not results and not images:
+        raise improperly_formed()
+    # Markers in a turn that answers tools are taken for malformed (field-notes 2a.3).
+    if results and "<thinking_mode>" in content:
+        raise improperly_formed()
+    _check_pairing(_result_ids(results), open_uses, index)
+
+
+def _result_ids(results: list[Json]) -> list[str]:
+    ids = []
+    for entry in results:
+        result = _object(entry)
+        use_id = result.get("toolUseId")
+        if not isinstance(use_id, str) or not NAME.fullmatch(use_id):
+            raise invalid_tool_use()
+        content = _list(result.get("content"))
+        if result.get("status", "success") not in ("success", "error") or not content:
+            raise improperly_formed()
+        for part in content:
+            # An image here is accepted and silently lost (§1.7.4).
+            if not isinstance(part, dict) or not isinstance(part.get("text", ""), str):
+                raise improperly_formed()
+        ids.append(use_id)
+    return ids
+
+
+def _check_pairing(answered: list[str], open_uses: list[str], index: int) -> None:
+    """Each use has exactly one result in the very next user turn, and the other way round."""
+    missing = [use_id for use_id in open_uses if use_id not in answered]
+    if missing:
+        text = f"Expected toolResult blocks at messages.{index}.content for the following Ids: {', '.join(missing)}"
+        raise _mismatch(text)
+    if sorted(answered) != sorted(open_uses):
+        raise _mismatch(f"messages.{index}.content has toolResult blocks no toolUse of the previous turn asked for")
+
+
+def _mismatch(text: str) -> Refusal:
+    return invalid("TOOL_USE_RESULT_MISMATCH", text)
+
+
+def _check_assistant(
+    message: JsonObject, tools: frozenset[str], seen: set[str], model: SimulatedModel, index: int
+) -> list[str]:
+    """The ids of its tool uses."""
+    content = message.get("content")
+    if not isinstance(content, str):
+        raise improperly_formed()
+    if "cachePoint" in message:
+        check_cache_point(message["cachePoint"])
+    if "reasoningContent" in message:
+        _check_reasoning(_object(message["reasoningContent"]), model, index)
+    uses = [_object(entry) for entry in _list(message.get("toolUses", []))]
+    # An empty list instead of no list, and nothing said at all (field-notes 2a.3).
+    if not uses and ("toolUses" in message or not content):
+        raise improperly_formed()
+    for use in uses:
+        _check_use(use, tools, seen)
+    return [str(use["toolUseId"]) for use in uses]
+
+
+def _check_use(use: JsonObject, tools: frozenset[str], seen: set[str]) -> None:
+    use_id, name = use.get("toolUseId"), use.get("name")
+    if not isinstance(use_id, str) or not isinstance(name, str):
+        raise invalid_tool_use()
+    if not NAME.fullmatch(use_id) or not NAME.fullmatch(name):
+        raise invalid_tool_use()
+    if not isinstance(use.get("input"), dict) or use_id in seen:
+        raise improperly_formed()
+    seen.add(use_id)
+    if not tools:
+        raise invalid("TOOL_CONFIG_MISSING", "The conversation uses tools but defines none.")
+    if name.lower() not in tools:
+        raise improperly_formed()
+
+
+def _check_reasoning(reasoning: JsonObject, model: SimulatedModel, index: int) -> None:
+    """Nested and signed, or refused (field-notes 2a.6); GPT's signatures are not verified (§1.10)."""
+    if set(reasoning) == {"redactedContent"} and isinstance(reasoning["redactedContent"], str):
+        return
+    nested = reasoning.get("reasoningText")
+    if set(reasoning) != {"reasoningText"} or not isinstance(nested, dict) or not isinstance(nested.get("text"), str):
+        raise improperly_formed()
+    if model.family == "gpt":
+        return
+    signature = nested.get("signature")
+    if not isinstance(signature, str) or not is_signed(str(nested["text"]), signature, model.id):
+        raise invalid_signature(f"messages.{index}.content.0")
+
+
+def _object(value: Json) -> JsonObject:
+    if not isinstance(value, dict):
+        raise improperly_formed()
+    return value
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise improperly_formed()
+    return value

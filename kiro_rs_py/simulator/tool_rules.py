@@ -1,0 +1,122 @@
+"""What the service refuses in tool definitions (upstream-protocol §1.7.6, §1.7.7; field-notes 2a.5)."""
+
+from __future__ import annotations
+
+import re
+
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.simulator.refusal import Refusal, improperly_formed, invalid
+
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# Sources cut descriptions at 10,000 to 10,237 characters; sets "in the hundreds" of tools are refused.
+MAX_DESCRIPTION = 10_240
+MAX_TOOLS = 256
+INT32 = 2**31
+
+_MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
+_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_SCHEMAS = ("items", "not", "contains", "propertyNames", "if", "then", "else")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_COMBINATORS = ("oneOf", "allOf", "anyOf")
+
+
+def check_tools(tools: list[Json], *, strict: bool) -> frozenset[str]:
+    """The names defined, in lower case. ``strict`` also refuses the numeric bounds that later sources strip.
+
+    Raises the service's refusal.
+    """
+    names: set[str] = set()
+    if len(tools) > MAX_TOOLS:
+        raise improperly_formed()
+    for tool in tools:
+        if not isinstance(tool, dict) or len(tool) != 1:
+            raise improperly_formed()
+        if "cachePoint" in tool:
+            check_cache_point(tool["cachePoint"])
+            continue
+        specification = tool.get("toolSpecification")
+        if not isinstance(specification, dict):
+            raise improperly_formed()
+        name = check_specification(specification, strict=strict)
+        if name in names:
+            raise invalid("TOOL_DUPLICATE", f"The tool {name} is already defined.")
+        names.add(name)
+    return frozenset(name.lower() for name in names)
+
+
+def check_specification(specification: JsonObject, *, strict: bool) -> str:
+    """One ``toolSpecification``; its name."""
+    name, description = specification.get("name"), specification.get("description")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise invalid_tool_use()
+    if not isinstance(description, str) or not description.strip() or len(description) > MAX_DESCRIPTION:
+        raise improperly_formed()
+    wrapper = specification.get("inputSchema")
+    if not isinstance(wrapper, dict):
+        raise improperly_formed()
+    check_schema(wrapper.get("json"), strict=strict)
+    return name
+
+
+def check_schema(schema: Json, *, strict: bool) -> None:
+    """A tool's whole ``inputSchema.json``."""
+    if not isinstance(schema, dict):
+        raise improperly_formed()
+    if any(key in schema for key in _COMBINATORS):
+        raise invalid("TOOL_SCHEMA_INVALID", "input_schema does not support oneOf, allOf, or anyOf at the top level")
+    if schema.get("type") != "object":
+        raise invalid("TOOL_SCHEMA_INVALID", "input_schema.type must be object")
+    _check_node(schema, strict)
+
+
+def check_cache_point(value: Json) -> None:
+    if value != {"type": "default"}:
+        raise improperly_formed()
+
+
+def invalid_tool_use() -> Refusal:
+    return invalid(None, "Invalid tool use format.")
+
+
+def _check_node(node: Json, strict: bool) -> None:
+    """One schema and those below it. Only schema positions are looked at: a *property* called
+    ``additionalProperties``, or one inside a ``default``, is nobody's business."""
+    if isinstance(node, bool):
+        return
+    if not isinstance(node, dict) or "additionalProperties" in node:
+        raise improperly_formed()
+    required = node.get("required", ["-"])
+    if not isinstance(required, list) or not required or not all(isinstance(entry, str) for entry in required):
+        raise improperly_formed()
+    # A list of types is the "union type" of field-notes 2a.5; null is what some MCP servers write.
+    if not isinstance(node.get("type", ""), str):
+        raise improperly_formed()
+    if strict:
+        _check_bounds(node)
+    for key in _MAPS_OF_SCHEMAS:
+        children = node.get(key, {})
+        if not isinstance(children, dict):
+            raise improperly_formed()
+        for child in children.values():
+            _check_node(child, strict)
+    for key in _LISTS_OF_SCHEMAS:
+        for child in _children(node.get(key, [])):
+            _check_node(child, strict)
+    for key in _SCHEMAS:
+        value = node.get(key, True)
+        # The old tuple form of ``items`` is a list of schemas.
+        for child in value if isinstance(value, list) else [value]:
+            _check_node(child, strict)
+
+
+def _children(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise improperly_formed()
+    return value
+
+
+def _check_bounds(node: JsonObject) -> None:
+    for key in _BOUNDS:
+        bound = node.get(key)
+        if isinstance(bound, int | float) and (key.startswith("exclusive") or abs(bound) >= INT32):
+            raise improperly_formed()
