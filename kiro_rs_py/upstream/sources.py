@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +15,19 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.errors import CredentialFileError
+from kiro_rs_py.errors import UnusableSource
 
 SourceName: TypeAlias = Literal["kiro-ide", "kiro-cli", "kam", "kiro-rs", "api-key", "token"]
 
 API_KEY = re.compile(r"ksk_[A-Za-z0-9_-]{8,}")
 REFRESH_TOKEN = re.compile(r"aor[A-Za-z0-9_\-+/=:.]{20,}")
 BUILDER_ID_START_URL = "https://view.awsapps.com/start"
-SOCIAL_NAMES = {"google", "github", "social"}
 IDC_NAMES = {"builderid", "builder-id", "enterprise", "internal", "idc", "iam"}
+EXTERNAL_NAMES = {"external_idp", "externalidp", "azuread", "entra", "m365"}
+
+# All that Kiro IDE writes into its token file (§5.4).
+_IDE_MEMBERS = {"accessToken", "refreshToken", "expiresAt", "profileArn", "clientIdHash", "authMethod", "provider"}
+_IDE_MEMBERS |= {"region", "startUrl", "tokenEndpoint", "issuerUrl", "clientId", "clientSecret", "scopes", "audience"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,21 @@ def read_text(text: str, *, source: SourceName | None = None, folder: Path | Non
     """Recognise pasted or read text: an API key, a bare refresh token, or JSON of one of the known formats.
 
     ``source`` forces a format; ``folder`` is where a Kiro IDE token came from, since its client registration lies in
-    a second file beside it. Raises CredentialFileError with the reason when nothing usable is found.
+    a second file beside it. Raises UnusableSource with the reason when nothing usable is found.
     """
     stripped = text.strip().strip("\"'").strip()
     if not stripped:
-        raise CredentialFileError("There is nothing to import. Give a file, a token or '-' with something on stdin.")
+        raise UnusableSource("There is nothing to import. Give a file, a token or '-' with something on stdin.")
     if source in (None, "api-key") and API_KEY.fullmatch(stripped):
         return Found("api-key", ({"kiroApiKey": stripped, "authMethod": "api_key"},))
+    if source == "api-key":
+        raise UnusableSource("This is no API key: they start with 'ksk_'. Create one in Kiro's account settings.")
     if source in (None, "token") and stripped[0] not in "{[":
         return _bare_token(stripped)
     try:
         document: Json = json.loads(stripped)
     except (ValueError, RecursionError) as error:
-        raise CredentialFileError(
-            f"This is neither a token nor JSON ({_json_reason(error)}). Export it again."
-        ) from None
+        raise UnusableSource(f"This is neither a token nor JSON ({_json_reason(error)}). Export it again.") from None
     return _from_document(document, source, folder)
 
 
@@ -71,13 +73,11 @@ def _json_reason(error: Exception) -> str:
 
 def _bare_token(token: str) -> Found:
     if "..." in token:
-        raise CredentialFileError("This refresh token is cut ('...' inside). Copy the whole token from its file.")
+        raise UnusableSource("This refresh token is cut ('...' inside). Copy the whole token from its file.")
     if not REFRESH_TOKEN.fullmatch(token):
-        raise CredentialFileError(
-            "This is no refresh token: they start with 'aor'. Export the account and import the file."
-        )
+        raise UnusableSource("This is no refresh token: they start with 'aor'. Export the account and import the file.")
     if len(token) < 100:
-        raise CredentialFileError(
+        raise UnusableSource(
             f"This refresh token is cut ({len(token)} characters, at least 100 expected). Copy the whole token."
         )
     return Found("token", ({"refreshToken": token, "authMethod": "social"},))
@@ -88,14 +88,14 @@ def _from_document(document: Json, source: SourceName | None, folder: Path | Non
     records = _records(document)
     if recognised == "kiro-ide":
         entries = [_from_ide(record, folder) for record in records]
-        return _found("kiro-ide", entries)
+        return found_in("kiro-ide", entries)
     if recognised == "kam":
-        return _found("kam", [_from_kam(record, number) for number, record in enumerate(records, 1)])
+        return found_in("kam", [_from_kam(record, number) for number, record in enumerate(records, 1)])
     if recognised == "kiro-cli":
-        return _found("kiro-cli", [_from_cli_token(record, {}) for record in records])
+        return found_in("kiro-cli", [from_cli_token(record, {}) for record in records])
     if recognised in ("kiro-rs", "api-key", "token"):
-        return _found("kiro-rs", [_from_kiro_rs(record, number) for number, record in enumerate(records, 1)])
-    raise CredentialFileError(
+        return found_in("kiro-rs", [_from_kiro_rs(record, number) for number, record in enumerate(records, 1)])
+    raise UnusableSource(
         "This JSON holds no Kiro account. Known are kiro-rs credentials, Kiro Account Manager exports, Kiro IDE's "
         "kiro-auth-token.json and kiro-cli tokens."
     )
@@ -106,9 +106,9 @@ def _recognise(document: Json) -> SourceName | None:
     if isinstance(document, dict) and isinstance(document.get("accounts"), list):
         return "kam"
     for record in records:
-        if isinstance(record.get("credentials"), dict):
+        if isinstance(record.get("credentials"), dict) or {"nickname", "idp"} & set(record):
             return "kam"
-        if "clientIdHash" in record or ("provider" in record and "authMethod" in record and "id" not in record):
+        if "clientIdHash" in record or ({"provider", "authMethod"} <= set(record) <= _IDE_MEMBERS):
             return "kiro-ide"
         if "refresh_token" in record and ("expires_at" in record or "oauth_flow" in record):
             return "kiro-cli"
@@ -124,7 +124,8 @@ def _records(document: Json) -> list[JsonObject]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _found(source: SourceName, results: Iterable[JsonObject | str]) -> Found:
+def found_in(source: SourceName, results: Iterable[JsonObject | str]) -> Found:
+    """Entries and the sentences about those left out, apart. Raises UnusableSource when there is no entry."""
     entries: list[JsonObject] = []
     skipped: list[str] = []
     for result in results:
@@ -133,8 +134,11 @@ def _found(source: SourceName, results: Iterable[JsonObject | str]) -> Found:
         else:
             entries.append(result)
     if not entries:
-        raise CredentialFileError(f"No usable account in it: {skipped[0] if skipped else 'the list is empty.'}")
+        raise UnusableSource(f"No usable account in it: {skipped[0] if skipped else 'the list is empty.'}")
     return Found(source, tuple(entries), tuple(skipped))
+
+
+EXTERNAL = "belongs to a company's own sign-in, which cannot be used here; create an API key and import that."
 
 
 # --- one record of each format ----------------------------------------------------------------------------------
@@ -156,16 +160,18 @@ def _from_kam(record: JsonObject, number: int) -> JsonObject | str:
         return f"{name} has no refresh token."
     if record.get("status") == "error":
         return f"{name} is marked as broken in the export."
+    method = _method(_text(secrets, "authMethod", "provider", "idp"), secrets)
+    if method is None:
+        return f"{name} {EXTERNAL}"
     entry: JsonObject = {"refreshToken": token}
     _copy(secrets, entry, "accessToken", "clientId", "clientSecret", "profileArn", "startUrl", "machineId", "provider")
     _copy(record, entry, "email", "machineId")
-    if region := _text(secrets, "region"):
-        entry["authRegion"] = region
+    _copy_region(secrets, entry, method)
     if expiry := _expiry(secrets.get("expiresAt")):
         entry["expiresAt"] = expiry
     if label := _text(record, "nickname", "label"):
         entry["label"] = label
-    entry["authMethod"] = _method(_text(secrets, "authMethod", "provider", "idp"), entry)
+    entry["authMethod"] = method
     return entry
 
 
@@ -173,15 +179,14 @@ def _from_ide(record: JsonObject, folder: Path | None) -> JsonObject | str:
     """Kiro IDE's token file; an IdC token names its client registration by ``clientIdHash`` (§5.4)."""
     if not _text(record, "refreshToken"):
         return "The Kiro IDE token file has no refresh token. Sign in to the IDE again."
+    method = _method(_text(record, "authMethod"), record)
+    if method is None:
+        return f"The Kiro IDE token {EXTERNAL}"
     entry: JsonObject = {}
-    _copy(
-        record, entry, "accessToken", "refreshToken", "profileArn", "provider", "startUrl", "tokenEndpoint", "issuerUrl"
-    )
-    _copy(record, entry, "clientId", "clientSecret", "scopes")
+    _copy(record, entry, "accessToken", "refreshToken", "profileArn", "provider", "startUrl")
+    _copy(record, entry, "clientId", "clientSecret")
     if expiry := _expiry(record.get("expiresAt")):
         entry["expiresAt"] = expiry
-    if region := _text(record, "region"):
-        entry["authRegion"] = region
     digest = _text(record, "clientIdHash")
     if digest and not entry.get("clientId"):
         registration = _client_registration(folder, digest)
@@ -193,7 +198,8 @@ def _from_ide(record: JsonObject, folder: Path | None) -> JsonObject | str:
         entry.update(registration)
     if _text(record, "provider") == "BuilderId":
         entry.setdefault("startUrl", BUILDER_ID_START_URL)
-    entry["authMethod"] = _method(_text(record, "authMethod"), entry)
+    entry["authMethod"] = "idc" if entry.get("clientId") else method
+    _copy_region(record, entry, str(entry["authMethod"]))
     return entry
 
 
@@ -212,7 +218,7 @@ def _client_registration(folder: Path | None, digest: str) -> JsonObject | None:
     return registration
 
 
-def _from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json]) -> JsonObject | str:
+def from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json]) -> JsonObject | str:
     """kiro-cli's token row, in its snake_case or rewritten to camelCase by other tools (§5.5)."""
     token = _text(record, "refresh_token", "refreshToken")
     if not token:
@@ -224,7 +230,6 @@ def _from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json]
         entry["expiresAt"] = expiry
     for target, *names in (
         ("profileArn", "profile_arn", "profileArn"),
-        ("authRegion", "region"),
         ("startUrl", "start_url", "startUrl"),
         ("provider", "provider"),
     ):
@@ -235,109 +240,12 @@ def _from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json]
             entry[target] = value
     if expiry := _expiry(registration.get("client_secret_expires_at")):
         entry["clientSecretExpiresAt"] = expiry
-    if entry.get("clientId") is None and entry.get("startUrl"):
+    if entry.get("clientId") is None and (entry.get("startUrl") or _text(record, "oauth_flow", "oauthFlow")):
         return "The kiro-cli token lacks its device registration. Import the database instead of the token alone."
-    entry["authMethod"] = _method(None, entry)
+    method = "idc" if entry.get("clientId") else "social"
+    _copy_region(record, entry, method)
+    entry["authMethod"] = method
     return entry
-
-
-# --- kiro-cli's database ----------------------------------------------------------------------------------------
-
-
-def read_kiro_cli_database(path: Path) -> Found:
-    """Tokens, registration and profile of kiro-cli's SQLite store, opened read-only (§5.5).
-
-    Raises CredentialFileError when it is missing, no such database, or holds no token. The tokens stay in use by
-    kiro-cli too, so whoever imports them should be told that both rotate the same refresh token.
-    """
-    if not path.is_file():
-        raise CredentialFileError(f"There is no kiro-cli database at {path}. Run 'kiro-cli login', or give its path.")
-    try:
-        # as_uri() quotes what the path holds; mode=ro never creates and never takes a write lock.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
-            rows = dict(connection.execute("SELECT key, value FROM auth_kv").fetchall())
-            profile = _state_value(connection, "api.codewhisperer.profile")
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise CredentialFileError(f"{path} is no readable kiro-cli database ({error}).") from None
-    tokens = {key: _object(value) for key, value in rows.items() if str(key).endswith(":token")}
-    return _found("kiro-cli", [_from_cli_row(key, token, rows, profile) for key, token in sorted(tokens.items())])
-
-
-def _from_cli_row(key: str, token: JsonObject, rows: Mapping[str, object], profile: str | None) -> JsonObject | str:
-    if key.startswith("kirocli:external-idp"):
-        return "The external identity provider's token of kiro-cli cannot be used here."
-    registration = _object(rows.get(key.removesuffix(":token") + ":device-registration"))
-    entry = _from_cli_token(token, registration)
-    if isinstance(entry, dict) and profile and "profileArn" not in entry:
-        entry["profileArn"] = profile
-    return entry
-
-
-def _state_value(connection: sqlite3.Connection, key: str) -> str | None:
-    """The profile ARN in ``state``: JSON ``{"arn": …}`` or a bare string, stored as text or blob."""
-    try:
-        row = connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
-    except sqlite3.Error:
-        return None
-    if row is None:
-        return None
-    raw = row[0].decode("utf-8", "replace") if isinstance(row[0], bytes) else str(row[0])
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        value = raw
-    if isinstance(value, dict):
-        value = value.get("arn")
-    return value if isinstance(value, str) and value.startswith("arn:") else None
-
-
-def _object(value: object) -> JsonObject:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    try:
-        parsed = json.loads(value) if isinstance(value, str) else None
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-# --- where the sources lie --------------------------------------------------------------------------------------
-
-
-def read_kiro_ide(folder: Path) -> Found:
-    """The IDE's token cache folder (or the token file itself). Raises CredentialFileError when there is none."""
-    file = folder if folder.is_file() else folder / "kiro-auth-token.json"
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CredentialFileError(
-            f"There is no Kiro IDE token at {file} ({error.strerror}). Sign in to Kiro IDE first, or give its folder."
-        ) from None
-    return read_text(text, source="kiro-ide", folder=file.parent)
-
-
-def default_ide_folder(home: Path) -> Path:
-    return home / ".aws" / "sso" / "cache"
-
-
-def default_cli_databases(home: Path, environment: Mapping[str, str], platform: str = sys.platform) -> tuple[Path, ...]:
-    """Where kiro-cli keeps its database, most likely first (§5.5)."""
-    named = [environment.get(variable) for variable in ("KIROCLI_DB_PATH", "KIRO_CLI_DB_FILE")]
-    candidates = [Path(value) for value in named if value]
-    if platform == "darwin":
-        support = home / "Library" / "Application Support"
-        candidates += [support / "kiro-cli" / "data.sqlite3", support / "amazon-q" / "data.sqlite3"]
-    elif platform == "win32":
-        local = Path(environment.get("LOCALAPPDATA", str(home / "AppData" / "Local")))
-        roaming = Path(environment.get("APPDATA", str(home / "AppData" / "Roaming")))
-        candidates += [local / "Kiro-Cli" / "data.sqlite3", roaming / "kiro-cli" / "data.sqlite3"]
-    else:
-        share = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
-        candidates += [share / "kiro-cli" / "data.sqlite3", share / "amazon-q" / "data.sqlite3"]
-    return tuple(candidates)
 
 
 # --- small readers ----------------------------------------------------------------------------------------------
@@ -357,10 +265,21 @@ def _copy(source: Mapping[str, Json], target: JsonObject, *names: str) -> None:
             target[name] = value
 
 
-def _method(named: str | None, entry: Mapping[str, Json]) -> str:
-    if entry.get("clientId") and entry.get("clientSecret"):
+def _copy_region(source: Mapping[str, Json], target: JsonObject, method: str) -> None:
+    """Only AWS's sign-in has regions; Kiro's own, for social logins, is in one place (§4.2)."""
+    region = _text(source, "region")
+    if region and method == "idc":
+        target["authRegion"] = region
+
+
+def _method(named: str | None, record: Mapping[str, Json]) -> str | None:
+    """``idc`` or ``social``; None for a company's own identity provider."""
+    name = (named or "").lower()
+    if name in EXTERNAL_NAMES:
+        return None
+    if record.get("clientId") and record.get("clientSecret"):
         return "idc"
-    return "idc" if named and named.lower() in IDC_NAMES else "social"
+    return "idc" if name in IDC_NAMES else "social"
 
 
 def _expiry(value: Json) -> str | None:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from pathlib import Path
 
 import pytest
 
 from kiro_rs_py.convert.anthropic import JsonObject
-from kiro_rs_py.errors import CredentialFileError
-from kiro_rs_py.upstream.sources import (
-    default_cli_databases,
-    default_ide_folder,
-    read_kiro_cli_database,
-    read_kiro_ide,
-    read_text,
-)
+from kiro_rs_py.errors import UnusableSource
+from kiro_rs_py.upstream.sources import read_text
 
 REFRESH = "aorAAAAAG" + "r" * 120
 ACCESS = "aoa" + "a" * 60
-HASH = "e909a0580879b06ece1202964fbe9dda95ea4ce3"
 
 
 def test_api_key() -> None:
@@ -54,7 +45,7 @@ def test_bare_refresh_token_in_quotes() -> None:
     ],
 )
 def test_unusable_text_gets_one_sentence(text: str, says: str) -> None:
-    with pytest.raises(CredentialFileError) as caught:
+    with pytest.raises(UnusableSource) as caught:
         read_text(text)
     assert says in str(caught.value)
     assert "rrrr" not in str(caught.value)
@@ -111,45 +102,6 @@ def test_kam_export_old_and_new_style() -> None:
     assert found.skipped == ("old is marked as broken in the export.",)
 
 
-def test_ide_folder_with_client_registration(tmp_path: Path) -> None:
-    token = {
-        "accessToken": ACCESS,
-        "refreshToken": REFRESH,
-        "expiresAt": "2026-08-01T12:00:00.000Z",
-        "clientIdHash": HASH,
-        "authMethod": "IdC",
-        "provider": "BuilderId",
-        "region": "us-east-1",
-    }
-    (tmp_path / "kiro-auth-token.json").write_text(json.dumps(token))
-    registration = {"clientId": "id", "clientSecret": "secret", "expiresAt": "2026-09-01T00:00:00Z"}
-    (tmp_path / f"{HASH}.json").write_text(json.dumps(registration))
-    expected = {
-        "accessToken": ACCESS,
-        "refreshToken": REFRESH,
-        "provider": "BuilderId",
-        "expiresAt": "2026-08-01T12:00:00.000Z",
-        "authRegion": "us-east-1",
-        "clientId": "id",
-        "clientSecret": "secret",
-        "clientSecretExpiresAt": "2026-09-01T00:00:00Z",
-        "startUrl": "https://view.awsapps.com/start",
-        "authMethod": "idc",
-    }
-    assert read_kiro_ide(tmp_path).entries == (expected,)
-    assert read_kiro_ide(tmp_path / "kiro-auth-token.json").entries == (expected,)
-
-
-@pytest.mark.parametrize("content", [None, "not json", "[]", '{"clientId": "id"}'])
-def test_ide_token_without_its_registration(tmp_path: Path, content: str | None) -> None:
-    token = {"refreshToken": REFRESH, "clientIdHash": HASH, "authMethod": "IdC", "provider": "Enterprise"}
-    (tmp_path / "kiro-auth-token.json").write_text(json.dumps(token))
-    if content is not None:
-        (tmp_path / f"{HASH}.json").write_text(content)
-    with pytest.raises(CredentialFileError, match="second file"):
-        read_kiro_ide(tmp_path)
-
-
 def test_ide_social_token_pasted_as_text() -> None:
     token = {"accessToken": ACCESS, "refreshToken": REFRESH, "authMethod": "social", "provider": "Github"}
     token["profileArn"] = "arn:aws:codewhisperer:us-east-1:123456789012:profile/X"
@@ -159,122 +111,59 @@ def test_ide_social_token_pasted_as_text() -> None:
     assert found.entries[0]["profileArn"] == token["profileArn"]
 
 
-def test_ide_token_without_refresh_token_or_file(tmp_path: Path) -> None:
-    with pytest.raises(CredentialFileError, match="Sign in to Kiro IDE first"):
-        read_kiro_ide(tmp_path)
-    (tmp_path / "kiro-auth-token.json").write_text('{"accessToken": "x", "authMethod": "social", "provider": "Google"}')
-    with pytest.raises(CredentialFileError, match="no refresh token"):
-        read_kiro_ide(tmp_path)
-
-
-def make_database(path: Path, rows: dict[str, object], profile: object = None) -> Path:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE auth_kv (key TEXT PRIMARY KEY, value TEXT)")
-        connection.execute("CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB)")
-        for key, value in rows.items():
-            text = value if isinstance(value, str) else json.dumps(value)
-            connection.execute("INSERT INTO auth_kv VALUES (?, ?)", (key, text))
-        if profile is not None:
-            raw = profile if isinstance(profile, str) else json.dumps(profile).encode()
-            connection.execute("INSERT INTO state VALUES ('api.codewhisperer.profile', ?)", (raw,))
-    connection.close()
-    return path
-
-
-def test_kiro_cli_database(tmp_path: Path) -> None:
-    token = {
-        "access_token": ACCESS,
-        "refresh_token": REFRESH,
-        "expires_at": "2026-08-01T12:00:00.123456789Z",
-        "region": "eu-central-1",
-        "start_url": "https://d-1234567890.awsapps.com/start",
-        "oauth_flow": "DeviceCode",
-    }
-    registration = {"client_id": "id", "client_secret": "secret", "client_secret_expires_at": "2026-09-01T00:00:00Z"}
-    path = make_database(
-        tmp_path / "data.sqlite3",
-        {
-            "kirocli:odic:token": token,
-            "kirocli:odic:device-registration": registration,
-            "kirocli:external-idp:token": {"refresh_token": REFRESH},
-            "kirocli:social:token": {"refresh_token": REFRESH, "provider": "Google", "profile_arn": "arn:own"},
-        },
-        {"arn": "arn:aws:codewhisperer:eu-central-1:123456789012:profile/X", "profile_name": "x"},
-    )
-    before = path.read_bytes()
-    found = read_kiro_cli_database(path)
-    assert path.read_bytes() == before
-    idc, social = found.entries
-    assert idc == {
-        "refreshToken": REFRESH,
-        "accessToken": ACCESS,
-        "expiresAt": "2026-08-01T12:00:00.123456789Z",
-        "authRegion": "eu-central-1",
-        "startUrl": "https://d-1234567890.awsapps.com/start",
-        "clientId": "id",
-        "clientSecret": "secret",
-        "clientSecretExpiresAt": "2026-09-01T00:00:00Z",
-        "authMethod": "idc",
-        "profileArn": "arn:aws:codewhisperer:eu-central-1:123456789012:profile/X",
-    }
-    assert (social["authMethod"], social["profileArn"]) == ("social", "arn:own")
-    assert found.skipped == ("The external identity provider's token of kiro-cli cannot be used here.",)
-
-
-def test_kiro_cli_database_with_a_bare_profile(tmp_path: Path) -> None:
-    arn = "arn:aws:codewhisperer:us-east-1:123456789012:profile/Y"
-    rows: dict[str, object] = {"kirocli:social:token": {"refreshToken": REFRESH}}
-    assert read_kiro_cli_database(make_database(tmp_path / "a", rows, arn)).entries[0]["profileArn"] == arn
-    assert "profileArn" not in read_kiro_cli_database(make_database(tmp_path / "b", rows, "nonsense")).entries[0]
-
-
-def test_kiro_cli_database_without_registration_or_tokens(tmp_path: Path) -> None:
-    rows: dict[str, object] = {
-        "kirocli:odic:token": {"refresh_token": REFRESH, "start_url": "https://d-1.awsapps.com/start"},
-        "kirocli:odic:device-registration": "not json",
-    }
-    with pytest.raises(CredentialFileError, match="device registration"):
-        read_kiro_cli_database(make_database(tmp_path / "a", rows))
-    with pytest.raises(CredentialFileError, match="the list is empty"):
-        read_kiro_cli_database(make_database(tmp_path / "b", {}))
-    with pytest.raises(CredentialFileError, match="no refresh token"):
-        read_kiro_cli_database(make_database(tmp_path / "c", {"kirocli:social:token": "[]"}))
-
-
-def test_kiro_cli_database_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(CredentialFileError, match="no kiro-cli database"):
-        read_kiro_cli_database(tmp_path / "missing")
-    (tmp_path / "text").write_text("hello, this is text and no database at all" * 50)
-    with pytest.raises(CredentialFileError, match="no readable kiro-cli database"):
-        read_kiro_cli_database(tmp_path / "text")
-    sqlite3.connect(tmp_path / "empty").close()
-    (tmp_path / "empty").touch()
-    with pytest.raises(CredentialFileError, match="auth_kv"):
-        read_kiro_cli_database(tmp_path / "empty")
-
-
 def test_pasted_kiro_cli_token() -> None:
     found = read_text(json.dumps({"refresh_token": REFRESH, "expires_at": "2026-08-01T00:00:00Z"}))
     assert (found.source, found.entries[0]["authMethod"]) == ("kiro-cli", "social")
-
-
-@pytest.mark.parametrize(
-    ("platform", "environment", "first"),
-    [
-        ("linux", {}, "/home/u/.local/share/kiro-cli/data.sqlite3"),
-        ("linux", {"XDG_DATA_HOME": "/x"}, "/x/kiro-cli/data.sqlite3"),
-        ("linux", {"KIROCLI_DB_PATH": "/db"}, "/db"),
-        ("darwin", {}, "/home/u/Library/Application Support/kiro-cli/data.sqlite3"),
-        ("win32", {"LOCALAPPDATA": "/l"}, "/l/Kiro-Cli/data.sqlite3"),
-    ],
-)
-def test_where_kiro_cli_keeps_its_database(platform: str, environment: dict[str, str], first: str) -> None:
-    home = Path("/home/u")
-    assert str(default_cli_databases(home, environment, platform)[0]) == first
-    assert default_ide_folder(home) == home / ".aws" / "sso" / "cache"
 
 
 @pytest.mark.parametrize("expiry", [True, -1, 1e300, None, [], ""])
 def test_odd_expiry_is_left_out(expiry: object) -> None:
     entry = read_text(json.dumps({"credentials": {"refreshToken": REFRESH, "expiresAt": expiry}})).entries[0]
     assert "expiresAt" not in entry
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {
+            "refreshToken": REFRESH,
+            "authMethod": "external_idp",
+            "provider": "ExternalIdp",
+            "tokenEndpoint": "https://x",
+        },
+        {"credentials": {"refreshToken": REFRESH, "authMethod": "AzureAD"}},
+    ],
+)
+def test_a_companys_own_sign_in_is_refused_instead_of_taken_for_a_social_one(record: JsonObject) -> None:
+    with pytest.raises(UnusableSource, match="create an API key"):
+        read_text(json.dumps(record))
+
+
+def test_a_region_is_kept_for_logins_that_have_one() -> None:
+    social = {"nickname": "s", "refreshToken": REFRESH, "region": "eu-west-1", "provider": "Google"}
+    idc = {**social, "clientId": "id", "clientSecret": "secret", "provider": "Enterprise"}
+    found = read_text(json.dumps([social, idc]))
+    assert found.source == "kam"
+    assert ["authRegion" in entry for entry in found.entries] == [False, True]
+
+
+def test_a_kiro_rs_object_is_not_taken_for_the_ides() -> None:
+    """It looks like Kiro IDE's, and has more."""
+    record = {"refreshToken": REFRESH, "authMethod": "social", "provider": "Google", "priority": 3, "machineId": "m"}
+    found = read_text(json.dumps(record))
+    assert (found.source, found.entries) == ("kiro-rs", (record,))
+
+
+def test_a_forced_format_says_what_is_missing() -> None:
+    with pytest.raises(UnusableSource, match="start with 'ksk_'"):
+        read_text(REFRESH, source="api-key")
+    with pytest.raises(UnusableSource, match="start with 'aor'"):
+        read_text("ksk_0123456789abcdef", source="token")
+    with pytest.raises(UnusableSource, match="neither a token nor JSON"):
+        read_text("ksk_0123456789abcdef", source="kam")
+
+
+@pytest.mark.parametrize("flow", [{"start_url": "https://d-1.awsapps.com/start"}, {"oauth_flow": "DeviceCode"}])
+def test_a_kiro_cli_token_without_its_registration(flow: JsonObject) -> None:
+    with pytest.raises(UnusableSource, match="device registration"):
+        read_text(json.dumps({"refresh_token": REFRESH, "expires_at": "2026-08-01T00:00:00Z", **flow}))

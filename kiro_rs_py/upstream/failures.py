@@ -1,0 +1,404 @@
+"""What an upstream failure means: status, codes, reasons and texts → one typed error. Pure.
+
+The machine-readable reason decides, then code and status, wording last (upstream-protocol §3.1–3.4, §11). The error's
+own text is written for people: it carries neither the upstream's body nor its URLs (PRODUCT §3).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from kiro_rs_py.convert.events import Fault
+from kiro_rs_py.errors import (
+    AccountSuspended,
+    ContextWindowFull,
+    ModelUnavailable,
+    QuotaExhausted,
+    SignatureRejected,
+    Throttled,
+    UpstreamError,
+    UpstreamFault,
+    UpstreamOverloaded,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+    UpstreamUnavailable,
+)
+
+MAX_SHOWN_CHARACTERS = 300
+
+_QUOTA_REASONS = frozenset(
+    {
+        "MONTHLY_REQUEST_COUNT",
+        "MONTHLY_REQUEST_LIMIT_REACHED",
+        "WEEKLY_REQUEST_COUNT",
+        "DAILY_REQUEST_COUNT",
+        "HOURLY_REQUEST_COUNT",
+        "USAGE_LIMIT_REACHED",
+        "OVERAGE_REQUEST_LIMIT_EXCEEDED",
+    }
+)
+_THROTTLE_REASONS = frozenset(
+    {
+        "CREDIT_CONSUMPTION_RATE_EXCEEDED",
+        "SERVICE_REQUEST_RATE_EXCEEDED",
+        "USER_REQUEST_RATE_EXCEEDED",
+        "RATE_LIMIT_EXCEEDED",
+        "THROTTLING_EXCEPTION",
+    }
+)
+_CAPACITY_REASONS = frozenset({"INSUFFICIENT_MODEL_CAPACITY", "MODEL_TEMPORARILY_UNAVAILABLE", "SERVICE_UNAVAILABLE"})
+_CONTEXT_REASONS = frozenset({"CONTENT_LENGTH_EXCEEDS_THRESHOLD", "PROMPT_TOO_LONG", "CONVERSATION_LIMIT_EXCEEDED"})
+_SUSPENSION_REASONS = frozenset({"TEMPORARILY_SUSPENDED", "ACCOUNT_SUSPENDED"})
+# 403s that speak of the request, not of the token (§11.2 AccessDenied).
+_FORBIDDEN_FEATURE_REASONS = frozenset(
+    {
+        "FEATURE_NOT_SUPPORTED",
+        "UNAUTHORIZED_CUSTOMIZATION_RESOURCE_ACCESS",
+        "UNAUTHORIZED_WORKSPACE_CONTEXT_FEATURE_ACCESS",
+    }
+)
+# Validation may arrive with a 5xx; it is no better the second time (§3.3).
+_VALIDATION_REASONS = frozenset(
+    {
+        "DISALLOWED_FILE_TYPE",
+        "DOCUMENT_COUNT_EXCEEDED",
+        "DOCUMENT_DUPLICATE_NAME",
+        "DOCUMENT_MAXIMUM_PAGES_EXCEEDED",
+        "DOCUMENT_MODEL_NOT_SUPPORTED",
+        "DOCUMENT_PASSWORD_PROTECTED",
+        "DOCUMENT_SIZE_EXCEEDED",
+        "IMAGE_COUNT_EXCEEDED",
+        "IMAGE_DIMENSION_EXCEEDED",
+        "IMAGE_FORMAT_UNSUPPORTED",
+        "IMAGE_MIME_MISMATCH",
+        "IMAGE_SIZE_EXCEEDED",
+        "INVALID_CONVERSATION_ID",
+        "INVALID_DOCUMENT_NAME",
+        "INVALID_KMS_GRANT",
+        "REQUEST_BODY_INVALID",
+        "REQUEST_BODY_INVALID_JSON",
+        "TOOL_CONFIG_MISSING",
+        "TOOL_DUPLICATE",
+        "TOOL_SCHEMA_INVALID",
+        "TOOL_USE_RESULT_MISMATCH",
+        "VALIDATION_EXCEPTION",
+    }
+)
+# The status a code stands for, when it comes without one: inside a stream, or in an envelope with status 200 (§1.5,
+# §11.1). Names without "Exception" or "Error" at their end; the two spellings are equal (§3.1).
+_STATUS_OF_CODE = {
+    "AccessDenied": 403,
+    "BackOff": 429,
+    "Conflict": 409,
+    "ContentLengthExceeded": 400,
+    "Delegation": 403,
+    "DryRunOperation": 400,
+    "ExpiredToken": 403,
+    "HeaderMisclassification": 400,
+    "HttpNotFound": 404,
+    "InternalFailure": 500,
+    "InternalServer": 500,
+    "InvalidAuthScheme": 401,
+    "InvalidAuthSchemeParameter": 401,
+    "InvalidMessageDigest": 400,
+    "InvalidSignature": 403,
+    "InvalidState": 400,
+    "MalformedHttpRequest": 400,
+    "MissingAuthSchemeParameter": 401,
+    "MissingMessageDigest": 400,
+    "MissingRequiredHeader": 400,
+    "Model": 500,
+    "NotAuthorized": 403,
+    "RequestAborted": 500,
+    "RequestEntityTooLarge": 413,
+    "RequestTimeout": 408,
+    "ResourceNotFound": 404,
+    "ServiceLinkedRoleLockClient": 400,
+    "ServiceLinkedRoleLockService": 500,
+    "ServiceQuotaExceeded": 402,
+    "ServiceUnavailable": 503,
+    "Throttling": 429,
+    "Timeout": 504,
+    "UnknownOperation": 404,
+    "UnrecognizedClient": 403,
+    "UnsupportedMediaType": 415,
+    "UpdateUsageLimitQuotaExceeded": 402,
+    "Validation": 400,
+}
+# These say more than the status they come with: throttling as 400, quota as 400, unavailability as 500 (§11.1).
+_STRONG_CODES = frozenset({"Throttling", "ServiceQuotaExceeded", "ServiceUnavailable"})
+_TOKEN_CODES = frozenset({"ExpiredToken", "UnrecognizedClient", "InvalidAuthScheme"})
+
+# Sentences of the reference's error table (response-conversion §8.5).
+_CONTEXT = "Model context limit reached. Conversation size exceeds model capacity."
+_MONTHLY = "Monthly request limit exceeded. Account has reached its monthly quota."
+_RATE = "Rate limit exceeded. Please wait a moment before retrying."
+_TOO_MANY = "Too many requests. Please slow down and try again."
+_QUOTA = "The account has used up what its plan includes."
+_SUSPENDED = "The provider has suspended this account. Only its owner can have that lifted, through Kiro's support."
+_UNAVAILABLE = "Kiro service temporarily unavailable. Please try again later."
+
+_QUOTA_SENTENCES = {
+    "MONTHLY_REQUEST_COUNT": _MONTHLY,
+    "MONTHLY_REQUEST_LIMIT_REACHED": _MONTHLY,
+    "WEEKLY_REQUEST_COUNT": "The account has used up its requests of this week.",
+    "DAILY_REQUEST_COUNT": "The account has used up its requests of today.",
+    "HOURLY_REQUEST_COUNT": "The account has used up its requests of this hour.",
+    "OVERAGE_REQUEST_LIMIT_EXCEEDED": "The account has reached its limit for overages.",
+}
+
+
+_PRIVATE = re.compile(r"https?://\S+|arn:\S+|\S+@\S+|\b(?:aoa|aor|ksk_|eyJ)[\w.-]{8,}|\bd-[0-9a-f]{10}\.\S+")
+_BEARER_TEXTS = ("bearer token", "invalid token", "token is invalid", "expired token", "token has expired")
+_CONTEXT_TEXTS = ("input is too long", "prompt is too long", "context window is full")
+_QUOTA_TEXTS = ("you have reached the limit", "maximum request reached for this month")
+_CAPACITY_TEXTS = ("unexpectedly high load", "experiencing high traffic")
+_WRONG_ENDPOINT_TEXTS = (
+    b"unknownoperation",
+    b"unknown operation",
+    b"invalidsignature",
+    b"invalid signature",
+    b"endpoint not found",
+    b"unsupported endpoint",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """An error answer in parts: ``status`` is what it amounts to (0: unknown), ``sent_status`` what the head said."""
+
+    status: int
+    code: str
+    reason: str | None
+    said: str
+    shown: str
+    retry_after: float | None = None
+    sent_status: int | None = None
+    request_id: str | None = None
+
+    def says(self, *texts: str) -> bool:
+        said = self.said.lower()
+        return any(text in said for text in texts)
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> UpstreamError:
+    """The error in an answer that is no event stream; ``status`` may well be 200 (upstream-protocol §1.5).
+
+    ``headers`` are case-insensitive or in lower case. A Retry-After date is reckoned from the answer's own ``date``,
+    else from ``now``.
+    """
+    envelope = _envelope(body)
+    code = _bare_code(headers.get("x-amzn-errortype") or _text(envelope, "code") or _text(envelope, "__type"))
+    effective = status
+    if status < 400 or code in _STRONG_CODES:
+        effective = _STATUS_OF_CODE.get(code, status)
+    said = _text(envelope, "message", "Message", "errorMessage")
+    facts = _Facts(
+        status=effective,
+        code=code,
+        reason=_text(envelope, "reason") or None,
+        # The page of some gateway in between is searched, but never shown.
+        said=said or ("" if envelope else body[:4096].decode("utf-8", "replace")),
+        shown=_shown(said),
+        retry_after=_retry_after(headers, envelope, now),
+        sent_status=status,
+        request_id=headers.get("x-amzn-requestid"),
+    )
+    return _by_meaning(facts) or _by_status(facts) or _unavailable(facts)
+
+
+def classify_fault(fault: Fault, *, request_id: str | None = None) -> UpstreamError:
+    """The same for an error or exception frame; UpstreamFault when its code says nothing we know."""
+    code = _bare_code(fault.code)
+    facts = _Facts(
+        status=_STATUS_OF_CODE.get(code, 0),
+        code=code,
+        reason=fault.reason,
+        said=fault.message,
+        shown=_shown(fault.message),
+        request_id=request_id,
+    )
+    error = _by_meaning(facts) or _by_status(facts)
+    if error is None and facts.status:
+        error = _unavailable(facts)
+    return error or UpstreamFault(
+        fault.code, f"Kiro ended the answer with an error ({fault.code}).", reason=fault.reason, request_id=request_id
+    )
+
+
+def wrong_endpoint(status: int, body: bytes) -> bool:
+    """Whether the host does not know this call, so that the other one should be asked (upstream-protocol §1.12)."""
+    if status in (404, 405):
+        return True
+    text = body.lower()
+    return status in (400, 403) and any(wanted in text for wanted in _WRONG_ENDPOINT_TEXTS)
+
+
+def translate_transport_error(error: httpx.RequestError) -> UpstreamError:
+    """httpx's exception as ours; its own text may hold addresses and stays out."""
+    match error:
+        case httpx.ReadTimeout() | httpx.WriteTimeout():
+            return UpstreamTimeout("Kiro did not answer in time.")
+        case httpx.ProxyError():
+            return UpstreamUnavailable(f"The outgoing proxy does not connect. {error}")
+        case httpx.ConnectTimeout():
+            return UpstreamUnavailable("No connection to Kiro in time.")
+        case httpx.ConnectError() if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            return UpstreamUnavailable("Kiro's certificate is not trusted here. Set caFile or tlsBackend.")
+        case httpx.ConnectError():
+            return UpstreamUnavailable("No connection to Kiro. Check the network and proxyUrl.")
+        case _:
+            return UpstreamUnavailable("The connection to Kiro broke.")
+
+
+def redacted(body: bytes) -> str:
+    """An error's body for the debug log: on one line, shortened, without secrets, accounts and addresses."""
+    return _PRIVATE.sub("…", " ".join(body[:2048].decode("utf-8", "replace").split()))
+
+
+def _by_meaning(facts: _Facts) -> UpstreamError | None:
+    """What reason, code and wording say, whatever the status. The order is that of upstream-protocol §3.4, except
+    that a conversation that is too long comes before the quota: both may arrive as ServiceQuotaExceeded (§11.2)."""
+    reason, about_request = facts.reason, 400 <= facts.status < 500
+    if (
+        reason in _CONTEXT_REASONS
+        or facts.code == "ContentLengthExceeded"
+        or (about_request and facts.says(*_CONTEXT_TEXTS))
+    ):
+        return _error(ContextWindowFull, facts, _CONTEXT)
+    if reason in _QUOTA_REASONS or facts.status == 402 or (about_request and facts.says(*_QUOTA_TEXTS)):
+        return _error(QuotaExhausted, facts, _QUOTA_SENTENCES.get(reason or "", _QUOTA))
+    if (
+        reason in _SUSPENSION_REASONS
+        or facts.status == 423
+        or (facts.says("suspended") and facts.says("locked your account"))
+    ):
+        return _error(AccountSuspended, facts, _SUSPENDED)
+    if reason == "THINKING_SIGNATURE_INVALID":
+        return _error(SignatureRejected, facts, "Kiro refuses the signature of an earlier thinking block.")
+    if reason == "INVALID_MODEL_ID" or (facts.status == 400 and facts.said.lower().startswith("invalid model")):
+        return _error(ModelUnavailable, facts, "Kiro does not offer this model, or not to this account's plan.")
+    if reason in _VALIDATION_REASONS or facts.says("expected toolresult blocks"):
+        return _rejected(facts)
+    if reason in _CAPACITY_REASONS or facts.says(*_CAPACITY_TEXTS):
+        return _error(UpstreamOverloaded, facts, _UNAVAILABLE)
+    if reason in _THROTTLE_REASONS or facts.status == 429:
+        return _throttled(facts)
+    return None
+
+
+def _by_status(facts: _Facts) -> UpstreamError | None:
+    """What is left to the status; None for 5xx and everything unknown."""
+    status = facts.status
+    if status in (401, 403) or (status == 400 and facts.code in _TOKEN_CODES):
+        return _unauthorized(facts)
+    if status == 400 and facts.says("profilearn is required"):
+        # Another account may have what this one lacks.
+        return _error(UpstreamUnauthorized, facts, "Kiro wants a profile ARN, and this account has none.")
+    if status in (408, 504, 524) or (status >= 500 and facts.says("gateway timeout", "gateway time-out", "524")):
+        return _error(UpstreamTimeout, facts, "Kiro did not answer in time.")
+    if status == 503:
+        return _error(UpstreamOverloaded, facts, _UNAVAILABLE)
+    return _rejected(facts) if 400 <= status < 500 else None
+
+
+def _throttled(facts: _Facts) -> UpstreamError:
+    if facts.says("suspicious activity") and facts.says("temporary limits"):
+        text = "Kiro limits this account for a while because it noticed unusual activity."
+        return _error(Throttled, facts, text, suspicious=True)
+    return _error(Throttled, facts, _TOO_MANY if facts.reason in (None, "THROTTLING_EXCEPTION") else _RATE)
+
+
+def _unauthorized(facts: _Facts) -> UpstreamError:
+    if facts.reason in _FORBIDDEN_FEATURE_REASONS:
+        return _rejected(facts)
+    if facts.says("does not support this application"):
+        return _error(UpstreamUnauthorized, facts, "The account's plan does not allow this kind of client.")
+    bearer_invalid = facts.status == 401 or facts.code in _TOKEN_CODES or facts.says(*_BEARER_TEXTS)
+    text = "Kiro does not accept the account's token." if bearer_invalid else "Kiro does not let this account do that."
+    return _error(UpstreamUnauthorized, facts, text, bearer_invalid=bearer_invalid)
+
+
+def _rejected(facts: _Facts) -> UpstreamError:
+    reason = f" (reason: {facts.reason})" if facts.reason not in (None, "VALIDATION_EXCEPTION") else ""
+    if facts.shown:
+        return _error(UpstreamRejected, facts, f"Invalid request: {facts.shown}{reason}")
+    return _error(UpstreamRejected, facts, f"Kiro refused the request with status {facts.status}{reason}.")
+
+
+def _unavailable(facts: _Facts) -> UpstreamError:
+    return _error(UpstreamUnavailable, facts, _UNAVAILABLE)
+
+
+def _error(kind: type[UpstreamError], facts: _Facts, text: str, **more: bool) -> UpstreamError:
+    """An error of ``kind`` with the facts all of them have."""
+    error = kind(text, status=facts.sent_status, reason=facts.reason, request_id=facts.request_id, **more)
+    error.retry_after = facts.retry_after
+    return error
+
+
+# --- reading the answer -----------------------------------------------------------------------------------------
+
+
+def _envelope(body: bytes) -> dict[str, object]:
+    """The JSON object, if there is one, with a nested ``error`` object's members on top (§3.1)."""
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    nested = value.get("error")
+    return {**value, **nested} if isinstance(nested, dict) else value
+
+
+def _text(envelope: Mapping[str, object], *names: str) -> str:
+    """The first of the members that is a text and not empty."""
+    return next((value for name in names if isinstance(value := envelope.get(name), str) and value), "")
+
+
+def _bare_code(code: str) -> str:
+    """``com.amazon.coral.service#ThrottlingException:http://…`` → ``Throttling`` (§3.1)."""
+    name = code.partition(":")[0].rpartition("#")[2].strip()
+    return re.sub(r"(Error)?(Exception|Error)$", "", name)
+
+
+def _retry_after(headers: Mapping[str, str], envelope: Mapping[str, object], now: datetime | None) -> float | None:
+    """Seconds, the longer of the two hints there may be (§11.5); None without any."""
+    hints = []
+    milliseconds = envelope.get("retryAfterMilliseconds")
+    if isinstance(milliseconds, int | float) and 0 <= milliseconds < math.inf:
+        hints.append(milliseconds / 1000)
+    header = headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header):
+        hints.append(float(header))
+    elif header:
+        sent = _http_date(headers.get("date", "")) or now
+        until = _http_date(header)
+        if sent is not None and until is not None:
+            hints.append(max(0.0, (until - sent).total_seconds()))
+    return max(hints, default=None)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _shown(said: str) -> str:
+    """The upstream's sentence, fit for a client: one line, no links, ARNs, e-mail addresses, account ids or secrets."""
+    text = _PRIVATE.sub("…", " ".join(said.split()))
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"

@@ -1,0 +1,422 @@
+"""CredentialPool: lends one account with a fresh token for one attempt, and learns from how it ended (PRODUCT §4).
+
+What is decided stands in selection.py and leases.py, how tokens are renewed in rotation.py, how the file is kept in
+roster.py; here they are put together and given a nursery: for refreshes, the file watcher, the background refresher,
+the statistics and the rescue of tokens that could not be saved.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import trio
+
+from kiro_rs_py.config import Config
+from kiro_rs_py.errors import CredentialFileError, NoUsableCredential, RefreshFailed, RefreshRejected
+from kiro_rs_py.upstream.credential import AuthMethod, Credential, changed_members
+from kiro_rs_py.upstream.document import CredentialDocument, EntryProblem
+from kiro_rs_py.upstream.leases import Abandoned, Failed, Lease, Outcome, Succeeded, settle, stop
+from kiro_rs_py.upstream.roster import Roster, revive
+from kiro_rs_py.upstream.rotation import Rotation, Timings, TokenService
+from kiro_rs_py.upstream.selection import Entry, StateName, able, choose, nobody
+from kiro_rs_py.upstream.state import Mode, State, StateStore
+from kiro_rs_py.upstream.statistics import Statistics
+from kiro_rs_py.upstream.store import CredentialSource
+
+__all__ = [
+    "Abandoned", "CredentialPool", "CredentialStatus", "Failed", "Lease", "Outcome", "Succeeded", "Timings",
+    "open_pool",
+]  # fmt: skip
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialStatus:
+    """One account as others may see it: no secrets. ``cause`` is a sentence, times are wall clock."""
+
+    id: int
+    auth_method: AuthMethod
+    priority: int
+    state: StateName
+    cause: str
+    since: datetime
+    until: datetime | None
+    in_flight: int
+    success_count: int
+    failure_count: int
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    refresh_failures: int
+    unsaved: bool
+    """Its newest token is in memory only."""
+    in_memory_only: bool
+    endpoint: str | None
+    subscription_title: str | None
+    label: str | None = field(repr=False)
+    email: str | None = field(repr=False)
+
+
+@asynccontextmanager
+async def open_pool(
+    config: Config,
+    store: CredentialSource,
+    state: StateStore,
+    service: TokenService,
+    *,
+    extra_credentials: Iterable[Credential] = (),
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    jitter: Callable[[], float] = random.random,
+    timings: Timings = Timings(),  # noqa: B008 (frozen)
+    places_per_account: int | None = None,
+    background: bool = True,
+) -> AsyncIterator[CredentialPool]:
+    """Read the accounts and keep them for the length of the block.
+
+    ``extra_credentials`` live in memory only (``KIRO_API_KEY``). ``places_per_account`` bounds the simultaneous
+    attempts on one account. ``background`` False leaves out watching and keeping warm, for short commands. On leaving,
+    running refreshes are brought to their end (at most ``timings.refresh_deadline``) and statistics are written.
+    Raises CredentialFileError if the file cannot be read.
+    """
+    saved = await state.read()
+    roster = Roster(store, saved, extra_credentials=extra_credentials, now=now)
+    stamp = await store.stamp()
+    await roster.reload()
+    await _complete_ids(roster)
+    statistics = Statistics(roster, state, saved)
+    try:
+        async with _plain_nursery() as nursery:
+            rotation = Rotation(
+                roster, store, service,
+                spawn=nursery.start_soon, jitter=jitter, timings=timings, config_machine_id=config.machine_id,
+            )  # fmt: skip
+            mode = saved.load_balancing_mode or config.load_balancing_mode
+            pool = CredentialPool(roster, rotation, state, statistics, mode, timings, jitter, places_per_account)
+            nursery.start_soon(pool._rescue)
+            if background:
+                nursery.start_soon(pool._watch, store, stamp)
+                nursery.start_soon(pool._keep_warm)
+                nursery.start_soon(pool._flush_often)
+            yield pool
+    finally:
+        with trio.CancelScope(shield=True):
+            if roster.need_rescue.is_set() and not await roster.save_leftovers():
+                logger.critical("NEW TOKENS ARE LOST: %s Log in again.", roster.unsaved_because)
+            await statistics.flush()
+
+
+@asynccontextmanager
+async def _plain_nursery() -> AsyncIterator[trio.Nursery]:
+    """A nursery that ends its tasks with the block, and lets the block's exception out without a group around it."""
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            yield nursery
+        except Exception as exc:
+            failure = exc
+        finally:
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _complete_ids(roster: Roster) -> None:
+    """Give entries without an id one that stays, before statistics are kept under it."""
+    if not roster.incomplete:
+        return
+    try:
+        await roster.update(lambda document: None)
+    except CredentialFileError as error:
+        logger.warning("the accounts' new ids cannot be saved: %s", error)
+
+
+class CredentialPool:
+    """All accounts. Made by :func:`open_pool`."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        rotation: Rotation,
+        state: StateStore,
+        statistics: Statistics,
+        mode: Mode,
+        timings: Timings,
+        jitter: Callable[[], float],
+        places: int | None,
+    ) -> None:
+        self._roster = roster
+        self._rotation = rotation
+        self._state = state
+        self._statistics = statistics
+        self._mode: Mode = mode
+        self._timings = timings
+        self._jitter = jitter
+        self._places = places
+        self._place_free = trio.Event()
+
+    # --- requests ---
+
+    async def lease(self, model: str, *, tried: Collection[int] = ()) -> Lease:
+        """Borrow the best account for ``model`` (an upstream id, empty for none in particular).
+
+        ``tried`` are accounts this request must not be given again. Its token is refreshed first if need be; an
+        account for which that fails is passed over. Raises NoUsableCredential.
+        """
+        excluded = set(tried)
+        while True:
+            entry = await self._next(model, excluded)
+            entry.in_flight += 1
+            opened = entry.leased_at = trio.current_time()
+            try:
+                await self._rotation.freshen(entry)
+            except (RefreshRejected, RefreshFailed):
+                self._release(entry)
+                excluded.add(entry.id)
+                continue
+            except BaseException:
+                self._release(entry)
+                raise
+            # It may have been disabled or removed while its token was being fetched.
+            if choose([entry], model=model, mode=self._mode, moment=self._roster.moment()) is None or (
+                entry not in self._roster.entries
+            ):
+                self._release(entry)
+                excluded.add(entry.id)
+                continue
+
+            def settled(lease: Lease, outcome: Outcome, entry: Entry = entry) -> None:
+                self._settle(entry, lease, outcome)
+
+            return Lease(entry.credential, model, opened, settled)
+
+    async def force_refresh(self, credential_id: int) -> Credential:
+        """Replace an account's access token, in whatever state it is, unless that was done moments ago.
+
+        API keys come back as they are. Raises NotFound, RefreshRejected, RefreshFailed.
+        """
+        entry = self._roster.get(credential_id)
+        await self._rotation.force(entry)
+        return entry.credential
+
+    async def refresh_if_expiring(self, credential_id: int, within: timedelta) -> bool:
+        """Refresh if ``within`` or less remains; whether the token changed. Raises as :meth:`force_refresh`."""
+        entry = self._roster.get(credential_id)
+        before = entry.credential.bearer
+        await self._rotation.freshen(entry, margin=within.total_seconds())
+        return entry.credential.bearer != before
+
+    # --- looking ---
+
+    @property
+    def mode(self) -> Mode:
+        """How accounts are chosen."""
+        return self._mode
+
+    @property
+    def problems(self) -> tuple[EntryProblem, ...]:
+        """Entries of the file that are left out, and why."""
+        return self._roster.problems
+
+    @property
+    def unsaved_because(self) -> str | None:
+        """Why new tokens exist in memory only, as a sentence; None when all is saved."""
+        return self._roster.unsaved_because
+
+    @property
+    def clock_skew(self) -> float | None:
+        """Seconds this computer's clock is ahead of the token service's; None while unknown."""
+        return self._rotation.clock_skew
+
+    def credential(self, credential_id: int) -> Credential:
+        """An account's present values. Raises NotFound."""
+        return self._roster.get(credential_id).credential
+
+    def snapshot(self) -> tuple[CredentialStatus, ...]:
+        """All accounts as they are now."""
+        return tuple(self._status(entry) for entry in self._roster.entries)
+
+    def _status(self, entry: Entry) -> CredentialStatus:
+        credential, standing = entry.credential, entry.standing_at(self._roster.moment())
+        return CredentialStatus(
+            id=entry.id,
+            auth_method=credential.auth_method,
+            priority=credential.priority,
+            state=standing.state,
+            cause=standing.cause,
+            since=standing.since,
+            until=standing.until,
+            in_flight=entry.in_flight,
+            success_count=entry.success_count,
+            failure_count=entry.failure_count,
+            last_used_at=entry.last_used_at,
+            expires_at=credential.expires_at,
+            refresh_failures=entry.refresh_failures,
+            unsaved=entry.unsaved,
+            in_memory_only=credential.in_memory_only,
+            endpoint=credential.endpoint,
+            subscription_title=credential.subscription_title,
+            label=credential.label,
+            email=credential.email,
+        )
+
+    # --- changing ---
+
+    async def reload(self) -> None:
+        """Take over what others changed in the file. Raises CredentialFileError; nothing has changed then."""
+        await self._roster.reload()
+
+    async def edit(self, change: Callable[[CredentialDocument], T]) -> T:
+        """Change the file (add, remove, patch) and the pool with it, or neither.
+
+        Raises what ``change`` raises, UnknownCredential among it, and CredentialFileError.
+        """
+        return await self._roster.update(change)
+
+    async def set_disabled(self, credential_id: int, disabled: bool, reason: str = "Manual") -> None:
+        """Take an account out, or back in with everything forgiven. Raises NotFound, CredentialFileError."""
+        entry = self._roster.get(credential_id)
+        moment = self._roster.moment()
+        if not entry.credential.in_memory_only:
+            changed = replace(
+                entry.on_disk,
+                disabled=disabled,
+                disabled_reason=reason if disabled else None,
+                disabled_at=moment.wall if disabled else None,
+            )
+            members = changed_members(entry.on_disk, changed)
+            await self._roster.update(lambda document: document.patch(credential_id, members))
+        if not disabled:
+            revive(entry, moment)
+        elif entry.standing.state != "disabled":
+            stop(entry, "disabled", reason, None, moment)
+
+    def reset(self, credential_id: int) -> None:
+        """Forget an account's automatic state; a disabled one stays disabled. Raises NotFound."""
+        entry = self._roster.get(credential_id)
+        if entry.standing.state != "disabled":
+            revive(entry, self._roster.moment())
+
+    async def set_mode(self, mode: Mode) -> None:
+        """Choose accounts otherwise from now on, also after a restart. Raises CredentialFileError; nothing changes."""
+
+        def change(state: State) -> None:
+            state.load_balancing_mode = mode
+
+        await self._state.update(change)
+        self._mode = mode
+
+    async def learn(
+        self,
+        credential_id: int,
+        *,
+        email: str | None = None,
+        subscription_title: str | None = None,
+        profile_arn: str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """Keep facts the service has told; None leaves one as it is. Raises NotFound; trouble with the file is logged
+        and overcome later."""
+        entry = self._roster.get(credential_id)
+        told = {
+            "email": email, "subscription_title": subscription_title, "profile_arn": profile_arn, "user_id": user_id,
+        }  # fmt: skip
+        news = {name: value for name, value in told.items() if value}
+
+        def learn(credential: Credential) -> Credential:
+            return replace(credential, **news)  # type: ignore[arg-type]
+
+        if learn(entry.credential) != entry.credential:
+            await self._roster.save(entry, learn, login=entry.credential.fingerprint)
+
+    def note_usage(self, credential_id: int, *, remaining: float | None, resets_at: datetime | None) -> None:
+        """What the usage call said: credits left, and when the quota starts again. Raises NotFound."""
+        entry = self._roster.get(credential_id)
+        entry.resets_at = resets_at or entry.resets_at
+        if entry.standing.state != "exhausted":
+            return
+        if remaining is not None and remaining > 0:
+            revive(entry, self._roster.moment())
+        elif resets_at is not None and resets_at > self._roster.moment().wall:
+            entry.standing = replace(entry.standing, until=resets_at)
+
+    def note_models(self, credential_id: int, models: Iterable[str]) -> None:
+        """The upstream model ids an account's plan offers. Raises NotFound."""
+        self._roster.get(credential_id).models = frozenset(name.lower() for name in models)
+
+    # --- choosing and settling ---
+
+    async def _next(self, model: str, excluded: Collection[int]) -> Entry:
+        with trio.move_on_after(self._timings.room_wait):
+            while True:
+                moment = self._roster.moment()
+                entries = self._roster.entries
+                entry = choose(entries, model=model, mode=self._mode, moment=moment, tried=excluded, room=self._places)
+                if entry is not None:
+                    return entry
+                if choose(entries, model=model, mode=self._mode, moment=moment, tried=excluded) is None:
+                    raise nobody(entries, model=model, moment=moment)
+                await self._place_free.wait()
+        busy = f"All {len(able(self._roster.entries, model))} accounts are busy. Try again in a moment."
+        raise NoUsableCredential(busy, retry_after=1.0)
+
+    def _release(self, entry: Entry) -> None:
+        entry.in_flight -= 1
+        self._place_free.set()
+        self._place_free = trio.Event()
+
+    def _settle(self, entry: Entry, lease: Lease, outcome: Outcome) -> None:
+        self._release(entry)
+        before = entry.standing.state
+        settle(entry, lease, outcome, self._roster.moment(), self._jitter())
+        if entry.standing.state != before:
+            logger.warning("credential #%d: %s → %s. %s", entry.id, before, entry.standing.state, entry.standing.cause)
+
+    # --- background ---
+
+    async def _watch(self, store: CredentialSource, seen: object) -> None:
+        said = ""
+        while True:
+            await trio.sleep(self._timings.watch)
+            stamp = await store.stamp()
+            if stamp == seen:
+                continue
+            try:
+                await self._roster.reload()
+                said = ""
+            except CredentialFileError as error:
+                if str(error) != said:
+                    logger.error("%s", error)
+                said = str(error)
+            seen = stamp
+
+    async def _keep_warm(self) -> None:
+        while True:
+            await trio.sleep(self._timings.warm_check * (0.5 + self._jitter()))
+            moment = self._roster.moment()
+            for entry in self._roster.entries:
+                used = entry.last_used_at
+                recent = used is not None and (moment.wall - used).total_seconds() < self._timings.keep_warm
+                if recent and entry.standing_at(moment).state in ("active", "cooling"):
+                    # Earlier than a request would, so that none has to wait; not all at the same minute.
+                    margin = self._timings.refresh_margin + self._timings.warm_check * (2.0 + 3.0 * self._jitter())
+                    self._rotation.start_if_due(entry, margin)
+
+    async def _rescue(self) -> None:
+        pause = 1.0
+        while True:
+            await self._roster.need_rescue.wait()
+            await trio.sleep(pause)
+            pause = 1.0 if await self._roster.save_leftovers() else min(60.0, pause * 2)
+
+    async def _flush_often(self) -> None:
+        while True:
+            await trio.sleep(self._timings.flush)
+            await self._statistics.flush()

@@ -1,0 +1,272 @@
+"""StateStore: what this program remembers about accounts and the credentials file cannot carry (PRODUCT §2).
+
+A TOML file of our own next to the credentials: statistics, automatic states with their cause, cached balances, the
+load-balancing override. Nothing in it is secret or precious: a file that cannot be read is replaced, with a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+import tomli_w
+import trio
+
+from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.errors import CredentialFileError
+from kiro_rs_py.upstream.atomic import make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.credential import parse_time
+from kiro_rs_py.upstream.locks import FileLock
+
+logger = logging.getLogger(__name__)
+
+Mode: TypeAlias = Literal["priority", "balanced"]
+
+LOCK_SECONDS = 5.0
+_MODES: tuple[Mode, ...] = ("priority", "balanced")
+
+
+@dataclass(frozen=True, slots=True)
+class SavedStanding:
+    """An automatic state that outlives the process: ``fingerprint`` ties it to the login it was about."""
+
+    state: str
+    cause: str
+    since: datetime
+    until: datetime | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """Statistics and state of one account."""
+
+    success_count: int = 0
+    failure_count: int = 0
+    last_used_at: datetime | None = None
+    standing: SavedStanding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedBalance:
+    """A balance as it was shown, JSON, and when it was fetched."""
+
+    cached_at: datetime
+    data: JsonObject = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class State:
+    """The content of the file; changed in place by the function given to :meth:`StateStore.update`."""
+
+    accounts: dict[int, AccountRecord] = field(default_factory=dict)
+    balances: dict[int, CachedBalance] = field(default_factory=dict)
+    load_balancing_mode: Mode | None = None
+    statistics_imported: bool = False
+
+    def record(self, credential_id: int) -> AccountRecord:
+        """The record of an account, empty if there is none."""
+        return self.accounts.get(credential_id, AccountRecord())
+
+    def forget(self, credential_id: int) -> None:
+        """Remove everything about an account."""
+        self.accounts.pop(credential_id, None)
+        self.balances.pop(credential_id, None)
+
+    def add_uses(self, credential_id: int, successes: int, failures: int, last_used_at: datetime | None) -> None:
+        """Add to the counters, so that two servers on one file both count."""
+        record = self.record(credential_id)
+        times = [time for time in (record.last_used_at, last_used_at) if time is not None]
+        self.accounts[credential_id] = replace(
+            record,
+            success_count=record.success_count + successes,
+            failure_count=record.failure_count + failures,
+            last_used_at=max(times, default=None),
+        )
+
+
+class StateStore:
+    """The file and its lock. ``path`` None keeps the state in memory, for a demo and for tests that jump in time."""
+
+    def __init__(self, path: Path | None, *, lock_seconds: float = LOCK_SECONDS) -> None:
+        self.path = path
+        self._lock_seconds = lock_seconds
+        self._memory = State()
+
+    @classmethod
+    def beside(cls, credentials_path: Path) -> StateStore:
+        """``credentials.json`` → ``credentials.state.toml`` in the same folder."""
+        return cls(credentials_path.with_name(f"{credentials_path.stem}.state.toml"))
+
+    def load(self) -> State:
+        """Read; blocking. Never raises: what cannot be read is empty, after a warning.
+
+        kiro-rs's ``kiro_stats.json`` in the same folder is taken over once, by the first update (operations §3.8).
+        """
+        if self.path is None:
+            return self._memory
+        state = _read(self.path)
+        if not state.statistics_imported:
+            _import_statistics(state, self.path.with_name("kiro_stats.json"))
+            state.statistics_imported = True
+        return state
+
+    def update_now(self, change: Callable[[State], None]) -> State:
+        """Read, change, write under the lock; blocking. Raises CredentialFileError when that is impossible."""
+        if self.path is None:
+            change(self._memory)
+            return self._memory
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        try:
+            make_private_folder(self.path.parent)
+            if not lock.acquire(self._lock_seconds):
+                raise CredentialFileError(
+                    f"{self.path} has been locked by another process for {self._lock_seconds:.0f} seconds."
+                )
+            state = self.load()
+            change(state)
+            replace_file(self.path, tomli_w.dumps(_to_toml(state)).encode())
+        except OSError as error:
+            raise CredentialFileError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+        finally:
+            lock.release()
+        return state
+
+    async def read(self) -> State:
+        """:meth:`load` in a thread."""
+        return self._memory if self.path is None else await trio.to_thread.run_sync(self.load)
+
+    async def update(self, change: Callable[[State], None]) -> State:
+        """:meth:`update_now` in a thread."""
+        if self.path is None:
+            return self.update_now(change)
+        return await trio.to_thread.run_sync(self.update_now, change, abandon_on_cancel=False)
+
+
+# --- TOML -------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> State:
+    for candidate in (path, path.with_name(f"{path.name}.bak")):
+        try:
+            tighten(candidate)
+            return _from_toml(tomllib.loads(candidate.read_text("utf-8")))
+        except FileNotFoundError:
+            if candidate == path:
+                return State()
+        except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+            logger.warning("%s cannot be read (%s).", candidate, type(error).__name__)
+    return State()
+
+
+def _from_toml(document: Mapping[str, object]) -> State:
+    mode = document.get("load_balancing_mode")
+    state = State(
+        load_balancing_mode=mode if mode in _MODES else None,
+        statistics_imported=document.get("statistics_imported") is True,
+    )
+    for credential_id, table in _tables(document.get("accounts")):
+        state.accounts[credential_id] = AccountRecord(
+            success_count=_count(table.get("success_count")),
+            failure_count=_count(table.get("failure_count")),
+            last_used_at=_time(table.get("last_used_at")),
+            standing=_standing(table),
+        )
+    for credential_id, table in _tables(document.get("balances")):
+        cached_at = _time(table.get("cached_at"))
+        data = _json_object(table.get("data"))
+        if cached_at is not None and data is not None:
+            state.balances[credential_id] = CachedBalance(cached_at, data)
+    return state
+
+
+def _tables(value: object) -> list[tuple[int, Mapping[str, object]]]:
+    if not isinstance(value, dict):
+        return []
+    return [(int(key), table) for key, table in value.items() if _is_number(key) and isinstance(table, dict)]
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.removeprefix("-").isdigit()
+
+
+def _standing(table: Mapping[str, object]) -> SavedStanding | None:
+    state, since = table.get("state"), _time(table.get("since"))
+    if not isinstance(state, str) or since is None:
+        return None
+    cause, mark = table.get("cause"), table.get("fingerprint")
+    return SavedStanding(
+        state=state,
+        cause=cause if isinstance(cause, str) else "",
+        since=since,
+        until=_time(table.get("until")),
+        fingerprint=mark if isinstance(mark, str) else None,
+    )
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, datetime):
+        return None
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _json_object(value: object) -> JsonObject | None:
+    # TOML knows no null, and a balance is full of them: it is kept as JSON text.
+    try:
+        document = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _to_toml(state: State) -> dict[str, object]:
+    document: dict[str, object] = {"statistics_imported": state.statistics_imported}
+    if state.load_balancing_mode is not None:
+        document["load_balancing_mode"] = state.load_balancing_mode
+    document["accounts"] = {str(key): _record_to_toml(record) for key, record in sorted(state.accounts.items())}
+    document["balances"] = {
+        str(key): {"cached_at": balance.cached_at, "data": json.dumps(balance.data)}
+        for key, balance in sorted(state.balances.items())
+    }
+    return document
+
+
+def _record_to_toml(record: AccountRecord) -> dict[str, object]:
+    table: dict[str, object | None] = {
+        "success_count": record.success_count,
+        "failure_count": record.failure_count,
+        "last_used_at": record.last_used_at,
+    }
+    if record.standing is not None:
+        table |= {
+            "state": record.standing.state,
+            "cause": record.standing.cause,
+            "since": record.standing.since,
+            "until": record.standing.until,
+            "fingerprint": record.standing.fingerprint,
+        }
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _import_statistics(state: State, path: Path) -> None:
+    """kiro-rs's counters, keyed by decimal id (operations §3.8)."""
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        logger.warning("%s cannot be read (%s); its statistics are not taken over.", path, type(error).__name__)
+        return
+    for credential_id, table in _tables(document):
+        used_at = parse_time(cast("str | None", table.get("last_used_at")))
+        state.add_uses(credential_id, _count(table.get("success_count")), 0, used_at)

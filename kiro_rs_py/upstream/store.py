@@ -1,0 +1,295 @@
+"""CredentialStore: the only reader and writer of the credentials file (operations §10.3).
+
+Every write is read-merge-write under an OS lock: the file is read again, one change is applied to it, and it is
+replaced as a whole, so that an editor, a cron job and a second server lose nothing of each other's work. Two levels of
+locks: the store's, held for milliseconds, and one per credential, held across a refresh; the latter is taken first.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import trio
+
+from kiro_rs_py.errors import CredentialFileError
+from kiro_rs_py.upstream.atomic import Written, make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.document import CredentialDocument, StoredCredentials
+from kiro_rs_py.upstream.locks import FileLock
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STORE_LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Updated(Generic[T]):
+    """What a change returned, and what the file holds after it."""
+
+    value: T
+    stored: StoredCredentials
+
+
+class Stamp(NamedTuple):
+    """Tells one state of a file from another; every rename gives a new inode."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+class RefreshTurn:
+    """The right to refresh one credential. ``held`` is False when another process kept it too long.
+
+    What :meth:`started` leaves in the lock file is found by the next holder if this one dies before :meth:`finished`.
+    """
+
+    def __init__(self, lock: FileLock | None, *, held: bool = True) -> None:
+        self._lock = lock if held else None
+        self.held = held
+
+    def interrupted(self) -> bool:
+        """Whether the previous holder died between asking for a token and saving it."""
+        return bool(self._lock and self._lock.read_text())
+
+    def started(self) -> None:
+        """The token service is about to be asked."""
+        if self._lock:
+            self._lock.write_text(f"{os.getpid()}\n")
+
+    def finished(self) -> None:
+        """The answer is on disk, or there was none."""
+        if self._lock:
+            self._lock.write_text("")
+
+
+class CredentialSource(Protocol):
+    """What the pool needs of a store."""
+
+    async def read(self) -> StoredCredentials: ...
+    async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]: ...
+    async def stamp(self) -> Stamp | None: ...
+    def refresh_turn(self, credential_id: int, seconds: float) -> AbstractAsyncContextManager[RefreshTurn]: ...
+
+
+class CredentialStore:
+    """One credentials file. A missing file is an empty list; nothing is created before the first change."""
+
+    def __init__(self, path: Path, *, lock_seconds: float = STORE_LOCK_SECONDS) -> None:
+        self.path = path
+        self._lock_seconds = lock_seconds
+        self._threads = trio.CapacityLimiter(2)
+        self._said: set[str] = set()
+
+    def load(self) -> StoredCredentials:
+        """Read the file; blocking. Raises CredentialFileError if it cannot be read or is not a credentials file."""
+        text = self._read_text()
+        last_id = _number(self._lock().peek_text())
+        try:
+            return self._parse(text, last_id).stored()
+        except CredentialFileError:
+            # A file that is rewritten in place (see atomic.py) may be met half way; under the lock it is whole.
+            lock = self._lock()
+            if text is None or not self._acquire(lock, 1.0):
+                raise
+            try:
+                return self._parse(self._read_text(), last_id).stored()
+            finally:
+                lock.release()
+
+    def update_now(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
+        """Read, apply ``change``, write if it changed anything; blocking.
+
+        An exception of ``change`` passes through and nothing is written. Raises CredentialFileError, with a remedy,
+        if the file cannot be locked, read or written; it then still holds what it held before.
+        """
+        lock = self._lock()
+        if not self._acquire(lock, self._lock_seconds):
+            raise CredentialFileError(
+                f"{self.path} has been locked by another process for {self._lock_seconds:.0f} seconds. "
+                "Look for a kiro-rs-py that hangs and end it."
+            )
+        try:
+            known_last_id = _number(lock.read_text())
+            document = self._parse(self._read_text(), known_last_id)
+            value = change(document)
+            document.complete_ids()
+            if document.changed:
+                if document.last_id != known_last_id:
+                    lock.write_text(str(document.last_id))  # before the file: a gap is harmless, a second use is not
+                self._write(document.to_text())
+            return Updated(value, document.stored())
+        finally:
+            lock.release()
+
+    async def read(self) -> StoredCredentials:
+        """:meth:`load` in a thread."""
+        return await trio.to_thread.run_sync(self.load, limiter=self._threads)
+
+    async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
+        """:meth:`update_now` in a thread, not interrupted by cancellation once it runs."""
+        return await trio.to_thread.run_sync(self.update_now, change, abandon_on_cancel=False, limiter=self._threads)
+
+    async def stamp(self) -> Stamp | None:
+        """The file's present state, None while it is missing or out of reach."""
+
+        def look() -> Stamp | None:
+            try:
+                found = self.path.stat()
+            except OSError:
+                return None
+            return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+        return await trio.to_thread.run_sync(look, limiter=self._threads)
+
+    @asynccontextmanager
+    async def refresh_turn(self, credential_id: int, seconds: float) -> AsyncIterator[RefreshTurn]:
+        """Wait at most ``seconds`` for the right to refresh one credential, among all processes on this file.
+
+        Raises CredentialFileError if there can be no lock file.
+        """
+        lock = FileLock(self._beside(f".refresh-{credential_id}.lock"))
+        try:
+            held = await lock.acquire_async(seconds)
+        except OSError as error:
+            raise self._explain(error, "locked") from error
+        try:
+            yield RefreshTurn(lock, held=held)
+        finally:
+            lock.release()
+
+    # --- the file itself ---
+
+    def _beside(self, suffix: str) -> Path:
+        # Beside the target of a symbolic link: two links to one file must share its locks.
+        target = Path(os.path.realpath(self.path))
+        return target.with_name(f".{target.name}{suffix}" if suffix.startswith(".refresh") else target.name + suffix)
+
+    def _lock(self) -> FileLock:
+        return FileLock(self._beside(".lock"))
+
+    def _acquire(self, lock: FileLock, seconds: float) -> bool:
+        try:
+            make_private_folder(lock.path.parent)
+            return lock.acquire(seconds)
+        except OSError as error:
+            raise self._explain(error, "locked") from error
+
+    def _parse(self, text: str | None, last_id: int) -> CredentialDocument:
+        return CredentialDocument(text, name=str(self.path), last_id=last_id)
+
+    def _read_text(self) -> str | None:
+        try:
+            if tighten(self.path):
+                logger.warning("%s was readable by others; it is now private (0600).", self.path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._say_once(f"{self.path} may be readable by others and cannot be made private: {error.strerror}.")
+        try:
+            return self.path.read_bytes().decode("utf-8-sig")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise CredentialFileError(f"{self.path} is not UTF-8 text. Save it as UTF-8.") from error
+        except OSError as error:
+            raise self._explain(error, "read") from error
+
+    def _write(self, text: str) -> None:
+        try:
+            written = replace_file(self.path, text.encode())
+        except OSError as error:
+            raise self._explain(error, "written") from error
+        self._warn(written)
+
+    def _warn(self, written: Written) -> None:
+        if written.in_place:
+            self._say_once(
+                f"{self.path} can only be rewritten in place, which a power cut may damage: "
+                "a container should mount its folder, not the single file."
+            )
+        if written.backup_failed:
+            self._say_once(f"{self.path}.bak cannot be written: {written.backup_failed.strerror}.")
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            logger.warning("%s", sentence)
+
+    def _explain(self, error: OSError, action: str) -> CredentialFileError:
+        return CredentialFileError(f"{self.path} cannot be {action}: {error.strerror or error}. {_remedy(error)}")
+
+
+def _remedy(error: OSError) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Free some space."
+        case errno.EROFS:
+            return "Mount its folder writable; rotated tokens have to be saved in it."
+        case errno.EISDIR:
+            return "It is a folder: Docker creates one when the file to mount does not exist. Replace it by a file."
+        case errno.EACCES | errno.EPERM:
+            return "Give it and its folder to the user who runs this program (chown, chmod u+rwx)."
+        case _:
+            return "Check the path."
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.strip().isdigit() else 0
+
+
+class MemoryCredentialStore:
+    """The same contract without a file: for a demo, and for tests that jump in time."""
+
+    def __init__(self, text: str = "[]") -> None:
+        self.text: str | None = text
+        self.last_id = 0
+        self._version = 0
+        self._locks: dict[int, trio.Semaphore] = {}
+
+    async def read(self) -> StoredCredentials:
+        await trio.lowlevel.checkpoint()
+        return CredentialDocument(self.text, last_id=self.last_id).stored()
+
+    async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
+        await trio.lowlevel.checkpoint()
+        document = CredentialDocument(self.text, last_id=self.last_id)
+        value = change(document)
+        document.complete_ids()
+        if document.changed:
+            self.replace(document.to_text())
+            self.last_id = document.last_id
+        return Updated(value, document.stored())
+
+    def replace(self, text: str | None) -> None:
+        """Change the content as somebody else would; None removes it."""
+        self.text = text
+        self._version += 1
+
+    async def stamp(self) -> Stamp | None:
+        await trio.lowlevel.checkpoint()
+        return None if self.text is None else Stamp(self._version, len(self.text), 0)
+
+    @asynccontextmanager
+    async def refresh_turn(self, credential_id: int, seconds: float) -> AsyncIterator[RefreshTurn]:
+        lock = self._locks.setdefault(credential_id, trio.Semaphore(1))
+        held = True
+        try:
+            lock.acquire_nowait()
+        except trio.WouldBlock:
+            with trio.move_on_after(seconds) as scope:
+                await lock.acquire()
+            held = not scope.cancelled_caught
+        try:
+            yield RefreshTurn(None, held=held)
+        finally:
+            if held:
+                lock.release()

@@ -1,0 +1,160 @@
+"""One streamed answer: bytes of the response's body in, lists of KiroEvents out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import httpx
+import trio
+
+from kiro_rs_py.codec.decoder import EventStreamDecoder
+from kiro_rs_py.convert.events import (
+    AssistantText,
+    ContextUsage,
+    Fault,
+    KiroEvent,
+    Metadata,
+    Reasoning,
+    ToolUseFragment,
+    parse_event,
+)
+from kiro_rs_py.errors import CodecError, EmptyAnswer, KiroError
+from kiro_rs_py.upstream.failures import classify_fault, translate_transport_error
+from kiro_rs_py.upstream.leases import Failed, Outcome, Succeeded
+from kiro_rs_py.upstream.transport import ResponseBody
+
+MAX_HELD_EVENTS = 1000
+"""Events held back while waiting for the first that says something; a stream of nothing but usage is no answer."""
+
+WORDLESS_ENDS = frozenset({"CONTENT_FILTERED", "MODEL_CONTEXT_WINDOW_EXCEEDED"})
+"""Stop reasons with which an answer without a word is one: to ask again would change nothing."""
+
+
+class KiroStream:
+    """The events of one answer, for one task.
+
+    ``attempts`` tells how many tries the request took, ``credential_id`` who answered, ``upstream_request_id`` is the
+    upstream's name of the call, for its support. Made by :meth:`kiro_rs_py.upstream.client.KiroClient.converse`.
+    ``settle`` takes the Outcome, exactly once.
+    """
+
+    def __init__(
+        self,
+        body: ResponseBody,
+        settle: Callable[[Outcome], None],
+        *,
+        credential_id: int,
+        upstream_request_id: str | None,
+    ) -> None:
+        self.attempts = 1
+        self.credential_id = credential_id
+        self.upstream_request_id = upstream_request_id
+        self._body = body
+        self._settle: Callable[[Outcome], None] | None = settle
+        self._decoder = EventStreamDecoder()
+        self._held: list[KiroEvent] = []
+        self._failure: CodecError | None = None
+        self._waiting_since = math.inf
+
+    async def start(self) -> None:
+        """Wait for the first event that says something, so that whatever fails before is not yet an answer (D-4).
+
+        Raises EmptyAnswer if there is none, the fault in its place as a typed error, and what :meth:`next_events`
+        raises. Settles nothing.
+        """
+        while len(self._held) < MAX_HELD_EVENTS:
+            events = await self._read_events()
+            if events is None:
+                break
+            self._held += events
+            for event in events:
+                match event:
+                    case Fault():
+                        raise classify_fault(event, request_id=self.upstream_request_id)
+                    case AssistantText() | ToolUseFragment() | Reasoning():
+                        return
+                    case Metadata(stop_reason=stop_reason) if stop_reason in WORDLESS_ENDS:
+                        return
+                    case ContextUsage(percentage) if percentage >= 100:
+                        return
+        raise EmptyAnswer("Kiro answered without any content.", status=200, request_id=self.upstream_request_id)
+
+    async def next_events(self) -> list[KiroEvent] | None:
+        """All events of the next read of the socket, at least one; None at the clean end, again and again.
+
+        Raises CodecError for damaged bytes (good events before the damage come first), TruncatedStream for an end
+        inside a frame, UpstreamUnavailable for a broken connection, UpstreamTimeout for silence. A Fault is an event
+        like others here; it settles the lease as failed.
+        """
+        if self._held:
+            events, self._held = self._held, []
+        else:
+            try:
+                read = await self._read_events()
+            except KiroError as exc:
+                self.close(Failed(exc))
+                raise
+            if read is None:
+                self.close(Succeeded())
+                return None
+            events = read
+        for event in events:
+            if type(event) is Fault:
+                self.close(Failed(classify_fault(event, request_id=self.upstream_request_id)))
+        return events
+
+    def close(self, outcome: Outcome) -> None:
+        """Close the socket at once and report ``outcome``, unless one was reported before. Harmless when repeated."""
+        self._body.close()
+        if self._settle is not None:
+            settle, self._settle = self._settle, None
+            settle(outcome)
+
+    async def watch(self, idle_seconds: float) -> None:
+        """Let a ``next_events`` that waits longer than ``idle_seconds`` end with UpstreamTimeout.
+
+        One task a stream, since a deadline for each read costs more than the read (stack.md P9). It measures waiting
+        only: a slow client is not the upstream's fault.
+        """
+        while True:
+            now = trio.current_time()
+            waiting_since = self._waiting_since
+            if now >= waiting_since + idle_seconds:
+                self._body.expire()
+                return
+            await trio.sleep_until(min(waiting_since, now) + idle_seconds)
+
+    async def _read_events(self) -> list[KiroEvent] | None:
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            self._waiting_since = trio.current_time()
+            try:
+                data = await self._body.receive()
+            except httpx.RequestError as exc:
+                raise translate_transport_error(exc) from exc
+            finally:
+                self._waiting_since = math.inf
+            if not data:
+                self._decoder.receive_eof()
+                return None
+            events = self._decode(data)
+            if events:
+                return events
+
+    def _decode(self, data: bytes) -> list[KiroEvent]:
+        """The events in ``data``; damage behind a good event is kept for the next call."""
+        events: list[KiroEvent] = []
+        next_frame = self._decoder.next_frame
+        try:
+            self._decoder.receive_data(data)
+            while (frame := next_frame()) is not None:
+                event = parse_event(frame)
+                if event is not None:
+                    events.append(event)
+        except CodecError as exc:
+            if not events:
+                raise
+            self._failure = exc
+        return events

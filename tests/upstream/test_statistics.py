@@ -1,0 +1,136 @@
+"""Counters and states across restarts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from kiro_rs_py.errors import AccountSuspended, CredentialFileError, QuotaExhausted, RefreshRejected, Throttled
+from kiro_rs_py.upstream.pool import Failed, Succeeded
+from kiro_rs_py.upstream.selection import StateName
+from kiro_rs_py.upstream.state import State, StateStore
+from tests.upstream.pool_parts import START, file_of, make_credential, token
+from tests.upstream.pool_world import World
+
+
+async def test_counters_are_written_after_a_while_and_at_the_end(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Succeeded())
+        assert world.state.load().record(1).success_count == 0
+        await trio.sleep(31)
+        assert world.state.load().record(1).success_count == 1
+        (await pool.lease("m")).report(Succeeded())
+        (await pool.lease("m")).report(Failed(Throttled("x")))
+    record = world.state.load().record(1)
+    assert (record.success_count, record.failure_count) == (2, 1)
+    assert record.last_used_at == START + timedelta(seconds=31)
+    async with world.open() as pool:
+        status = pool.snapshot()[0]
+        assert (status.success_count, status.failure_count, status.last_used_at) == (2, 1, record.last_used_at)
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "remembered"),
+    [
+        (AccountSuspended("x"), "suspended", True),
+        (QuotaExhausted("x"), "exhausted", True),
+        (Throttled("x", retry_after=3600.0), "cooling", True),
+        (Throttled("x", retry_after=30.0), "cooling", False),
+    ],
+)
+async def test_states_that_outlive_the_process(
+    error: Exception, state: StateName, remembered: bool, autojump_clock: MockClock
+) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Failed(error))  # type: ignore[arg-type]
+        before = pool.snapshot()[0]
+        assert before.state == state
+    async with world.open() as pool:
+        after = pool.snapshot()[0]
+        assert after.state == (state if remembered else "active")
+        if remembered:
+            assert (after.cause, after.since, after.until) == (before.cause, before.since, before.until)
+
+
+async def test_a_remembered_state_ends_when_it_should(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Failed(QuotaExhausted("x")))
+    async with world.open() as pool:
+        await trio.sleep(4 * 3600)
+        (await pool.lease("m")).report(Succeeded())
+    assert world.state.load().record(1).standing is None
+
+
+async def test_a_state_is_about_one_login(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    world.service.dead = {1}
+    async with world.open() as pool:
+        with pytest.raises(RefreshRejected):
+            await pool.force_refresh(1)
+    async with world.open() as pool:
+        assert pool.snapshot()[0].state == "reauth_required"
+    world.store.replace(file_of(make_credential(1, refresh_token=token("new login"))))
+    async with world.open() as pool:
+        assert pool.snapshot()[0].state == "active"
+
+
+async def test_what_was_forgiven_is_forgotten(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Failed(AccountSuspended("x")))
+    async with world.open() as pool:
+        pool.reset(1)
+    async with world.open() as pool:
+        assert pool.snapshot()[0].state == "active"
+
+
+async def test_a_removed_account_is_forgotten_but_not_a_broken_one(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1), make_credential(2))
+    async with world.open() as pool:
+        for _ in range(2):
+            (await pool.lease("m")).report(Failed(AccountSuspended("x")))
+        await trio.sleep(31)
+        world.store.replace('[{"id": 1, "refreshToken": 5}, {"id": 2, "refreshToken": 5}]')
+        await trio.sleep(31)
+        assert set(world.state.load().accounts) == {1, 2}
+        world.store.replace(file_of(make_credential(1), make_credential(2)))
+        await trio.sleep(31)
+        world.store.replace(file_of(make_credential(1)))
+        await trio.sleep(31)
+        assert set(world.state.load().accounts) == {1}
+
+
+async def test_counts_that_cannot_be_written_are_kept(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(StateStore):
+        refuses = True
+
+        def update_now(self, change: object) -> State:
+            if self.refuses:
+                raise CredentialFileError("the state file cannot be written")
+            return super().update_now(change)  # type: ignore[arg-type]
+
+    world = World(make_credential(1))
+    world.state = state = Refusing(None)
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Succeeded())
+        await trio.sleep(31)
+        assert "kept in memory" in caplog.text
+        state.refuses = False
+    assert state.load().record(1).success_count == 1
+
+
+async def test_two_servers_on_one_file_add_up(tmp_path: Path, autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as first, world.open() as second:
+        (await first.lease("m")).report(Succeeded())
+        (await second.lease("m")).report(Succeeded())
+    assert world.state.load().record(1).success_count == 2
