@@ -1,0 +1,97 @@
+"""The loop that accepts connections, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.logging import Logger as HypercornLogger
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
+
+from kiro_rs_py.serve.hardening import HardenedConnection
+
+logger = logging.getLogger(__name__)
+
+# Also how long a client may take to send its head. Pooled clients reuse a connection within a minute.
+KEEP_ALIVE_SECONDS = 75.0
+MAX_HEAD_BYTES = 64 * 1024
+ACCEPT_PAUSE_SECONDS = 0.1
+
+
+class _QuietLogger(HypercornLogger):
+    """hypercorn's "Running on …" is not ours to say."""
+
+    async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+async def serve_connections(
+    app: ASGIFramework,
+    listeners: Sequence[trio.SocketListener],
+    *,
+    stop: trio.Event,
+    grace: float,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve ``app`` on ``listeners`` until ``stop``, then close them and give open requests ``grace`` seconds.
+
+    Idle connections are closed at once, requests still running after ``grace`` are cancelled.
+    """
+    config = HypercornConfig()
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    config.keep_alive_max_requests = sys.maxsize
+    config.h11_max_incomplete_size = MAX_HEAD_BYTES
+    config.include_server_header = False
+    config.errorlog = logger
+    config.logger_class = _QuietLogger
+    context = WorkerContext(None)
+    handle = partial(_contained, ASGIWrapper(app), config, context)
+    async with trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            for listener in listeners:
+                accepting.start_soon(_accept, listener, handle, connections)
+            task_status.started()
+            await stop.wait()
+            accepting.cancel_scope.cancel()
+        await context.terminated.set()
+        connections.cancel_scope.deadline = trio.current_time() + grace
+
+
+async def _accept(
+    listener: trio.SocketListener,
+    handle: Callable[[trio.SocketStream], Awaitable[None]],
+    connections: trio.Nursery,
+) -> None:
+    """Like ``trio.serve_listeners``, which ends on errors that Linux reports for one broken connection (accept(2))."""
+    async with listener:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as exc:
+                logger.warning("cannot accept a connection just now: %s", exc.strerror)
+                await trio.sleep(ACCEPT_PAUSE_SECONDS)
+            else:
+                connections.start_soon(handle, stream)
+
+
+async def _contained(
+    app: AppWrapper, config: HypercornConfig, context: WorkerContext, stream: trio.SocketStream
+) -> None:
+    try:
+        await HardenedConnection(app, config, context, ConnectionState({}), cast(Any, stream)).run()
+    except* OSError:
+        pass  # the peer is gone
+    except* Exception as group:
+        # Only the kind: the text of a protocol error may quote what the client sent.
+        logger.warning("connection dropped: %s", ", ".join(type(exc).__name__ for exc in group.exceptions))
+        logger.debug("connection dropped", exc_info=group)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(stream)

@@ -1,0 +1,210 @@
+"""The composition root: opens everything, serves until told to stop, drains, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from kiro_rs_py.config import Config
+from kiro_rs_py.convert.models import catalog_from_settings
+from kiro_rs_py.errors import ConfigError, KiroError
+from kiro_rs_py.serve import health
+from kiro_rs_py.serve.app import App, sole_error
+from kiro_rs_py.serve.connections import serve_connections
+from kiro_rs_py.serve.in_flight import InFlight
+from kiro_rs_py.serve.listener import ServerAddress, open_listeners
+from kiro_rs_py.serve.messages import Messages
+from kiro_rs_py.serve.models import Models
+
+if TYPE_CHECKING:
+    from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.pool import CredentialPool
+
+logger = logging.getLogger(__name__)
+
+# Of the grace, what is kept for telling late streams that they end; a fifth if the grace is short.
+LAST_WORDS_SECONDS = 2.0
+
+# Settings that :meth:`Server.apply` can change while running; the others are built into sockets and clients.
+RELOADABLE = frozenset(
+    {
+        "api_key",
+        "cors_origins",
+        "max_inbound_body_bytes",
+        "max_concurrent_requests",
+        "ping_interval_seconds",
+        "thinking_suffix",
+        "thinking_format",
+        "tool_compression_bytes",
+        "models",
+    }
+)
+
+
+class Server:
+    """The app and its parts, wired. Nothing here waits or opens anything."""
+
+    def __init__(self, config: Config, client: KiroClient, pool: CredentialPool) -> None:
+        self._config = config
+        self._pool = pool
+        catalog = catalog_from_settings(config.models)
+        self.in_flight = InFlight(config.max_concurrent_requests)
+        self._messages = Messages(client, self.in_flight, config, catalog)
+        self._models = Models(config, catalog)
+        routes = [*self._messages.routes(), *self._models.routes(), *health.routes(self._is_ready)]
+        self.app = App(routes, config)
+
+    def apply(self, config: Config) -> tuple[str, ...]:
+        """Take over what can change while running. Returns the names of changed settings that need a restart."""
+        catalog = catalog_from_settings(config.models)
+        self.app.configure(config)
+        self._messages.configure(config, catalog)
+        self._models.configure(config, catalog)
+        names = [field.name for field in fields(Config) if field.name not in RELOADABLE]
+        return tuple(name for name in names if getattr(config, name) != getattr(self._config, name))
+
+    def _is_ready(self) -> bool:
+        return not self.in_flight.closing and any(
+            status.state in ("active", "cooling") for status in self._pool.snapshot()
+        )
+
+
+async def serve(
+    config: Config,
+    *,
+    on_ready: Callable[[ServerAddress], None] | None = None,
+    task_status: trio.TaskStatus[ServerAddress] = trio.TASK_STATUS_IGNORED,
+    handle_signals: bool = True,
+    stop: trio.Event | None = None,
+    reload: Callable[[], Config] | None = None,
+) -> None:
+    """Run the proxy until ``stop`` is set or, with ``handle_signals``, until SIGINT or SIGTERM comes.
+
+    Then no connection is accepted any more, requests under way get ``shutdown_grace_seconds``, and streams that are
+    still late are told so. A second signal ends the process at once. SIGHUP reads the credentials file again, and the
+    configuration through ``reload``. With ``handle_signals`` the process is ours, and its garbage collector is tuned.
+
+    ``on_ready`` and ``task_status`` get the address when connections are served. Raises :class:`ConfigError` without
+    an API key, BindError, CredentialFileError.
+    """
+    if not config.api_key:
+        raise ConfigError(["api_key is missing: without it anybody could use your account."])
+    stop = trio.Event() if stop is None else stop
+    # First of all, so that clients can connect, and wait, while the rest is made ready.
+    listeners, address = open_listeners(config.host, config.port)
+    failure: Exception | None = None
+    async with trio.open_nursery() as signals:
+        try:
+            hang_ups: trio.MemoryReceiveChannel[None] | None = None
+            if handle_signals:
+                hang_ups = await signals.start(_obey_signals, stop)
+            async with _open_upstream(config) as upstream:
+                server = Server(config, upstream.client, upstream.pool)
+                async with trio.open_nursery() as serving:
+                    grace = config.shutdown_grace_seconds
+                    await serving.start(partial(serve_connections, server.app, listeners, stop=stop, grace=grace))
+                    if hang_ups is not None:
+                        _tune_collector()
+                        signals.start_soon(_reload, hang_ups, server, upstream.pool, reload)
+                    logger.info("serving on %s", address.url)
+                    if on_ready is not None:
+                        on_ready(address)
+                    task_status.started(address)
+                    await stop.wait()
+                    await _drain(server.in_flight, grace)
+        except Exception as exc:
+            failure = sole_error(exc)  # raised below, so that it does not come out wrapped in a group
+        finally:
+            for listener in listeners:
+                listener.socket.close()
+        # Until here, when the pool has been closed too, a second signal still ends the process.
+        signals.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    client: KiroClient
+    pool: CredentialPool
+
+
+@asynccontextmanager
+async def _open_upstream(config: Config) -> AsyncIterator[Upstream]:
+    # Imported here because they bring httpx with them, which the listening socket need not wait for.
+    from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.http import HttpClients
+    from kiro_rs_py.upstream.pool import open_pool
+    from kiro_rs_py.upstream.refresh import Refresher
+    from kiro_rs_py.upstream.state import StateStore
+    from kiro_rs_py.upstream.store import CredentialStore
+
+    store = CredentialStore(config.credentials_path)
+    state = StateStore.beside(config.credentials_path)
+    async with HttpClients(config) as http, open_pool(config, store, state, Refresher(http, config)) as pool:
+        yield Upstream(KiroClient(config, pool, http), pool)
+
+
+async def _drain(in_flight: InFlight, grace: float) -> None:
+    logger.info("stopping; %d requests under way have %g seconds", in_flight.running, grace)
+    await in_flight.drain(grace - min(LAST_WORDS_SECONDS, grace / 5))
+
+
+async def _obey_signals(
+    stop: trio.Event, task_status: trio.TaskStatus[trio.MemoryReceiveChannel[None]] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """SIGINT and SIGTERM stop, the second one at once. SIGHUPs come out of the channel, those in a row as one."""
+    requests, hang_ups = trio.open_memory_channel[None](1)
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    numbers = [signal.SIGINT, signal.SIGTERM, *([hang_up] if hang_up else [])]
+    with trio.open_signal_receiver(*numbers) as received:
+        task_status.started(hang_ups)
+        async for number in received:
+            if number == hang_up:
+                with suppress(trio.WouldBlock):
+                    requests.send_nowait(None)
+            elif stop.is_set():
+                logger.warning("stopping at once")
+                logging.shutdown()
+                # No clean-up: it is what the first signal asked for, and what hangs.
+                os._exit(128 + number)
+            else:
+                stop.set()
+
+
+async def _reload(
+    hang_ups: trio.MemoryReceiveChannel[None],
+    server: Server,
+    pool: CredentialPool,
+    read_config: Callable[[], Config] | None,
+) -> None:
+    """Whatever is wrong with the files, the proxy goes on with what it has."""
+    async for _ in hang_ups:
+        try:
+            if read_config is not None:
+                config = await trio.to_thread.run_sync(read_config)
+                for name in server.apply(config):
+                    logger.warning("%s has changed, which takes effect at the next start", name)
+            await pool.reload()
+        except KiroError as exc:
+            logger.error("not reloaded: %s", exc)
+        except Exception:
+            logger.exception("not reloaded")
+        else:
+            logger.info("reloaded")
+
+
+def _tune_collector() -> None:
+    """What exists now lives as long as the process; full collections own the tail of the latency (stack.md P10)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
