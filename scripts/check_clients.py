@@ -49,7 +49,13 @@ def call(name: str, arguments: dict[str, object]) -> str:
 def run(command: list[str], *, cwd: Path, env: dict[str, str]) -> str:
     """Run one client to its end and return what it printed; its own error text is part of a failure."""
     done = subprocess.run(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STEP_SECONDS
+        command,
+        cwd=cwd,
+        env=env | {"PWD": str(cwd)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STEP_SECONDS,
     )
     if done.returncode != 0:
         raise CheckFailed(f"{command[0]} exited {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
@@ -233,10 +239,12 @@ def check_opencode(version: str, cache: Path, target: Target) -> str:
             "provider": {"anthropic": {"options": {"baseURL": target.base_url + "/v1", "apiKey": target.key}}},
             "autoupdate": False,
         }
-        (work / "opencode.json").write_text(json.dumps(settings))
-        env = clean_environment(home, ANTHROPIC_API_KEY=target.key, OPENCODE_DISABLE_MODELS_FETCH="1")
+        configuration = home / "opencode.json"
+        configuration.write_text(json.dumps(settings))
+        env = clean_environment(home, OPENCODE_CONFIG=str(configuration), OPENCODE_DISABLE_MODELS_FETCH="1")
         prompt = call("bash", {"command": "cat note.txt", "description": "Read the note"})
-        command = [str(binaries[0]), "run", "--model", "anthropic/claude-sonnet-4-5", prompt]
+        # It puts quotes around arguments that hold spaces, and joins them with spaces.
+        command = [str(binaries[0]), "run", "--model", "anthropic/claude-sonnet-4-5", *prompt.split(" ")]
         answer = run(command, cwd=work, env=env)
         if nonce not in answer:
             raise CheckFailed(f"the answer does not show what bash read: {answer[-500:]}")

@@ -1,0 +1,86 @@
+"""The Typer application: which commands there are, and the options before them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kiro_rs_py import __version__
+from kiro_rs_py.cli import config_commands
+from kiro_rs_py.cli.count_tokens import count_tokens
+from kiro_rs_py.cli.models import models
+from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.serve import serve
+
+PROGRAM = "kiro-rs-py"
+
+_HELP = f"""Use your own Kiro subscription from Claude Code and every other Anthropic-compatible client.
+
+Try it without an account: `{PROGRAM} serve --demo`. For real: `{PROGRAM} config init`, `{PROGRAM} login`,
+`{PROGRAM} serve`.
+
+Settings come from a flag, else the environment (KIRO_RS_PORT for port), else the configuration file, which is
+./config.toml, ./config.json or the one `{PROGRAM} config path` names.
+
+\b
+Examples:
+  {PROGRAM} serve --demo
+  {PROGRAM} serve -c /etc/kiro/config.toml --port 8990
+  {PROGRAM} count-tokens request.json --breakdown
+  {PROGRAM} config check
+"""
+
+# No rich help and no rich tracebacks: drawing them costs 85 ms of 60 (stack.md A5).
+app = typer.Typer(
+    name=PROGRAM,
+    help=_HELP,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def before_command(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keep the options given before the command. Given without a command they mean ``serve``, as kiro-rs has it."""
+    context.obj = Common(config, credentials, log_level, log_format)
+    if context.invoked_subcommand is not None:
+        return
+    if config is None and credentials is None:
+        print(context.get_help())
+        raise typer.Exit
+    context.invoke(serve, context)
+
+
+app.command("serve")(serve)
+app.command("count-tokens")(count_tokens)
+app.command("models")(models)
+app.add_typer(config_commands.app, name="config")
+
+
+def run_app(args: list[str]) -> int:
+    """Run one command line and return its exit code.
+
+    :raises KiroError: for the caller to report.
+    """
+    try:
+        app(args=args, prog_name=PROGRAM)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0

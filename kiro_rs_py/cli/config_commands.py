@@ -1,0 +1,201 @@
+"""``config``: init, check, show, path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kiro_rs_py.cli.options import (
+    Common,
+    ConfigOption,
+    CredentialsOption,
+    JsonOption,
+    inputs_of,
+    open_settings,
+)
+
+if TYPE_CHECKING:
+    from kiro_rs_py.config.reader import Effective, Inputs
+
+_HELP = """Write, check and explain the configuration.
+
+\b
+Examples:
+  kiro-rs-py config init
+  kiro-rs-py config check
+"""
+
+app = typer.Typer(
+    name="config",
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("init")
+def init(
+    context: typer.Context,
+    config: ConfigOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing file; the old one is kept as .bak.")
+    ] = False,
+) -> None:
+    """Write a commented config.toml with fresh random keys.
+
+    Nobody but you can read it.
+    Without -c it goes to your user configuration directory, where every later command finds it from any folder.
+
+    \b
+    Examples:
+      kiro-rs-py config init
+      kiro-rs-py config init -c ./config.toml
+    """
+    from kiro_rs_py.config.template import fresh_key, render_template
+    from kiro_rs_py.errors import KiroError
+    from kiro_rs_py.upstream.atomic import replace_file
+
+    inputs = inputs_of(Common(config).over(context))
+    path = inputs.config or inputs.folders.user_config / "config.toml"
+    if path.suffix.lower() == ".json":
+        raise KiroError(f"{path}: init writes TOML, so that it can explain each key. Name a .toml file.")
+    if path.exists() and not force:
+        raise KiroError(f"{path} exists already. --force replaces it, with new keys, and keeps the old one as .bak.")
+    try:
+        replace_file(path, render_template(api_key=fresh_key(), admin_api_key=fresh_key()).encode())
+    except OSError as exc:
+        raise KiroError(f"{path} cannot be written: {exc.strerror}. Name another place with -c.") from exc
+    print(path)
+    _explain_next_step(inputs, path)
+
+
+def _explain_next_step(inputs: Inputs, path: Path) -> None:
+    """Tell on stderr how to go on, and when another file would be read instead of the new one."""
+    import sys
+
+    from kiro_rs_py.config.files import find_config_file
+
+    read = find_config_file(None, inputs.folders)
+    if inputs.config is None and read is not None and read != path:
+        print(f"note: in this folder {read} is read first; use `-c {path}`.", file=sys.stderr)
+    option = f" -c {path}" if inputs.config is not None else ""
+    print(f"Next: `kiro-rs-py login{option}`, then `kiro-rs-py serve{option}`.", file=sys.stderr)
+
+
+@app.command("check")
+def check(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check what `serve` needs; list all problems at once.
+
+    Ends with 0 if it can serve, 3 if the configuration is wrong, 4 if the credentials file is.
+
+    \b
+    Examples:
+      kiro-rs-py config check
+      kiro-rs-py config check -c config.json && kiro-rs-py serve -c config.json
+    """
+    from kiro_rs_py.cli.checking import check_all
+    from kiro_rs_py.cli.outcome import ExitCode, warn
+    from kiro_rs_py.cli.terminal import print_json
+    from kiro_rs_py.errors import ConfigError
+
+    found = check_all(inputs_of(Common(config, credentials).over(context)))
+    if as_json:
+        problems = [*found.config_problems, *found.credential_problems]
+        print_json({"ok": not problems, "problems": problems, "warnings": found.warnings})
+        raise typer.Exit(found.exit_code)
+    warn(found.warnings)
+    if found.config_problems:
+        raise ConfigError([*found.config_problems, *found.credential_problems])
+    if found.exit_code is not ExitCode.DONE:
+        warn(found.credential_problems)
+        raise typer.Exit(found.exit_code)
+    print(f"{found.place}: no problems.")
+
+
+@app.command("show")
+def show(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every setting and where its value comes from.
+
+    Secrets are masked.
+
+    \b
+    Examples:
+      kiro-rs-py config show
+      KIRO_RS_PORT=9000 kiro-rs-py config show --json
+    """
+    from kiro_rs_py.cli.terminal import print_json, print_table
+
+    settings = open_settings(Common(config, credentials).over(context))
+    rows = _shown(settings)
+    if as_json:
+        print_json(
+            {
+                "config_file": str(settings.path) if settings.path else None,
+                "settings": {name: {"value": value, "source": source} for name, value, source in rows},
+            }
+        )
+        return
+    print_table(("setting", "value", "source"), [(name, _plain(value), source) for name, value, source in rows])
+
+
+def _shown(settings: Effective) -> list[tuple[str, object, str]]:
+    """Name, value fit for eyes and JSON, source."""
+    from kiro_rs_py.cli.masking import masked
+    from kiro_rs_py.config.keys import KEYS
+
+    config = settings.config
+    return [(name, masked(key, getattr(config, name)), settings.sources[name]) for name, key in KEYS.items()]
+
+
+def _plain(value: object) -> str:
+    match value:
+        case None | "":
+            return "-"
+        case list():
+            return ", ".join(map(str, value)) or "-"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+@app.command("path")
+def path(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which configuration and credentials files are used.
+
+    \b
+    Examples:
+      kiro-rs-py config path
+      ls -l "$(kiro-rs-py config path --json | jq -r .credentials)"
+    """
+    from kiro_rs_py.cli.terminal import print_json, print_table
+    from kiro_rs_py.config.reader import read_config
+
+    inputs = inputs_of(Common(config, credentials).over(context))
+    settings = read_config(inputs)
+    new = inputs.folders.user_config / "config.toml"
+    files = {"config": settings.path or new, "credentials": settings.config.credentials_path}
+    if as_json:
+        print_json({name: str(file) for name, file in files.items()})
+        return
+    print_table(
+        ("file", "path", "state"),
+        [(name, str(file), "found" if file.exists() else "not there yet") for name, file in files.items()],
+    )

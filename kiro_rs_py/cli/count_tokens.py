@@ -1,0 +1,47 @@
+"""``count-tokens``: tokens of a request or of a text, by the estimator behind ``/v1/messages/count_tokens``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kiro_rs_py.cli.options import Common, JsonOption, LogFormatOption, LogLevelOption, start_logging
+
+
+def count_tokens(
+    context: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="A Messages API request as JSON; - reads stdin.", show_default=False),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Count this plain text instead.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Count for this model instead of the request's.", show_default=False)
+    ] = None,
+    breakdown: Annotated[bool, typer.Option("--breakdown", help="Show what each part of the request costs.")] = False,
+    as_json: JsonOption = False,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Count the input tokens of a request or of a text.
+
+    The numbers are those of POST /v1/messages/count_tokens. Needs no configuration and no network.
+
+    \b
+    Examples:
+      kiro-rs-py count-tokens request.json
+      kiro-rs-py count-tokens request.json --breakdown --json
+      kiro-rs-py count-tokens --text "How many tokens is this?"
+      curl -s https://example.com/request.json | kiro-rs-py count-tokens -
+    """
+    common = Common(log_level=log_level, log_format=log_format).over(context)
+    start_logging(common, common.log_format or "text")
+    if (file is None) == (text is None):
+        raise typer.BadParameter("Give either a FILE (- for stdin) or --text.", param_hint="FILE")
+
+    from kiro_rs_py.cli.counting import print_count
+
+    print_count(file=file, text=text, model=model, breakdown=breakdown, as_json=as_json)

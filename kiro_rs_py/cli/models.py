@@ -1,0 +1,60 @@
+"""``models``: what ``GET /v1/models`` would answer."""
+
+from __future__ import annotations
+
+import typer
+
+from kiro_rs_py.cli.options import (
+    Common,
+    ConfigOption,
+    CredentialsOption,
+    JsonOption,
+    LogFormatOption,
+    LogLevelOption,
+    open_settings,
+)
+
+
+def models(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    as_json: JsonOption = False,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """List the model names that clients can use.
+
+    With their context window in tokens and the id that Kiro knows them by.
+    The names come from the built-in table and from "models" in the configuration. Other Claude names work too: dates,
+    -latest and [1m] are understood.
+
+    \b
+    Examples:
+      kiro-rs-py models
+      kiro-rs-py models --json
+    """
+    from kiro_rs_py.cli.terminal import print_json, print_table
+    from kiro_rs_py.convert.models import catalog_from_settings
+
+    settings = open_settings(Common(config, credentials, log_level, log_format).over(context)).config
+    catalog = catalog_from_settings(settings.models)
+    entries = catalog.list(thinking_suffix=settings.thinking_suffix)
+    if as_json:
+        print_json(
+            [
+                {
+                    "id": entry.id,
+                    "display_name": entry.display_name,
+                    "created_at": entry.created_at,
+                    "context_window": entry.window,
+                    "max_output_tokens": entry.max_output,
+                    "upstream_id": entry.upstream_id,
+                }
+                for entry in entries
+            ]
+        )
+        return
+    print_table(
+        ("id", "window", "upstream id"), [(entry.id, str(entry.window), entry.upstream_id) for entry in entries]
+    )

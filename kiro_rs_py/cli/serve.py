@@ -1,0 +1,117 @@
+"""``serve``: run the proxy, for real or against the embedded simulator."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kiro_rs_py.cli.options import (
+    Common,
+    ConfigOption,
+    CredentialsOption,
+    LogFormatOption,
+    LogLevelOption,
+    open_settings,
+    start_logging,
+)
+
+if TYPE_CHECKING:
+    from kiro_rs_py.config.reader import Effective
+    from kiro_rs_py.serve.listener import ServerAddress
+
+
+def serve(
+    context: typer.Context,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    host: Annotated[str | None, typer.Option("--host", help="Listen on this address.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Listen on this port; 0 takes a free one.", show_default=False)
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Play against a simulated Kiro: no account, no configuration, no network.")
+    ] = False,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Run the proxy until Ctrl-C or SIGTERM.
+
+    Prints the base URL and settings to paste into clients. Needs an api_key (`kiro-rs-py config init` makes one) and
+    an account (`kiro-rs-py login`); --demo needs neither.
+
+    \b
+    Examples:
+      kiro-rs-py serve --demo
+      kiro-rs-py serve
+      kiro-rs-py serve --host 0.0.0.0 --port 8990 --log-format json
+    """
+    common = Common(config, credentials, log_level, log_format).over(context)
+    # What is imported now stays; looking for garbage in it meanwhile is a tenth of the start.
+    gc.disable()
+    if demo:
+        _serve_demo(common, host, port)
+    else:
+        _serve_account(common, host, port)
+
+
+def _serve_account(common: Common, host: str | None, port: int | None) -> None:
+    from kiro_rs_py.cli.outcome import warn
+    from kiro_rs_py.config.serving import serving_problems
+    from kiro_rs_py.errors import ConfigError
+
+    def read() -> Effective:
+        """Settings fit to serve with, now and again at each SIGHUP."""
+        settings = open_settings(common, host=host, port=port)
+        _put_request_ids_into_the_log()
+        problems, warnings = serving_problems(settings.config)
+        if problems:
+            raise ConfigError(problems)
+        warn(warnings)
+        return settings
+
+    settings = read()
+
+    import trio
+
+    from kiro_rs_py.serve.run import serve as run_server
+
+    def announce(address: ServerAddress) -> None:
+        _announce(address.url, "YOUR_API_KEY", f"YOUR_API_KEY stands for your api_key: {settings.sources['api_key']}.")
+
+    gc.enable()
+    trio.run(partial(run_server, settings.config, on_ready=announce, reload=lambda: read().config))
+
+
+def _serve_demo(common: Common, host: str | None, port: int | None) -> None:
+    import trio
+
+    from kiro_rs_py.cli.demo import serve_demo
+
+    start_logging(common, common.log_format or "text")
+    _put_request_ids_into_the_log()
+
+    def announce(address: ServerAddress, key: str) -> None:
+        _announce(address.url, key, "This is a demo: a simulated Kiro answers, and the key ends with this process.")
+
+    gc.enable()
+    trio.run(serve_demo, host or "127.0.0.1", port, announce)
+
+
+def _put_request_ids_into_the_log() -> None:
+    import logging
+
+    from kiro_rs_py.serve.request_log import RequestIdFilter
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RequestIdFilter())
+
+
+def _announce(url: str, key: str, note: str) -> None:
+    from kiro_rs_py.cli.client_settings import client_settings
+
+    print(f"Listening on {url}\n\n{client_settings(url, key)}\n{note}\nCtrl-C stops it.", flush=True)
+    sys.stdout.flush()

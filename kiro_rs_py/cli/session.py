@@ -1,0 +1,163 @@
+"""What every command about accounts needs: settings, quiet logs, files and connections, and a clean end on a signal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from kiro_rs_py.cli.options import Common, open_settings
+from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.errors import CredentialFileError, NotFound
+
+if TYPE_CHECKING:
+    from kiro_rs_py.config import Config
+    from kiro_rs_py.upstream.endpoints import Endpoints
+    from kiro_rs_py.upstream.http import HttpClients
+    from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
+    from kiro_rs_py.upstream.state import StateStore
+    from kiro_rs_py.upstream.store import CredentialStore
+
+T = TypeVar("T")
+StatusT = TypeVar("StatusT", bound="CredentialStatus")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The files and connections of one command."""
+
+    config: Config
+    store: CredentialStore
+    state: StateStore
+    http: HttpClients
+    endpoints: Endpoints
+
+    @asynccontextmanager
+    async def pool(self) -> AsyncIterator[CredentialPool]:
+        """The accounts, under the same locks as a running ``serve``; nothing is done in the background.
+
+        Raises CredentialFileError.
+        """
+        from kiro_rs_py.upstream.pool import open_pool
+        from kiro_rs_py.upstream.refresh import Refresher
+
+        service = Refresher(self.http, self.config, endpoints=self.endpoints)
+        async with open_pool(self.config, self.store, self.state, service, background=False) as pool:
+            yield pool
+
+
+@asynccontextmanager
+async def open_session(config: Config) -> AsyncIterator[Session]:
+    """Nothing is read, written or connected before it is used."""
+    from kiro_rs_py.upstream.endpoints import Endpoints
+    from kiro_rs_py.upstream.http import HttpClients
+    from kiro_rs_py.upstream.state import StateStore
+    from kiro_rs_py.upstream.store import CredentialStore
+
+    store = CredentialStore(config.credentials_path)
+    state = StateStore.beside(config.credentials_path)
+    async with HttpClients(config) as http:
+        yield Session(config, store, state, http, Endpoints(config))
+
+
+def account_config(common: Common) -> Config:
+    """The settings of a command about accounts. It tells its results itself, so the log says little unless asked."""
+    config = open_settings(common).config
+    if common.log_level is None and not (os.environ.get("KIRO_RS_LOG") or os.environ.get("RUST_LOG")):
+        logging.getLogger().setLevel(logging.WARNING)
+        # What it has to say about a failed refresh is the command's own line.
+        logging.getLogger("kiro_rs_py.upstream.rotation").setLevel(logging.CRITICAL)
+    return config
+
+
+def chosen(pool: CredentialPool, ids: Sequence[int]) -> tuple[CredentialStatus, ...]:
+    """The accounts named by ``ids``, or all.
+
+    Raises NotFound for an id that is not there, CredentialFileError when there is no account at all.
+    """
+    listed = pool.snapshot()
+    if not listed and not pool.problems:
+        raise CredentialFileError("There is no account. `kiro-rs-py login` adds one, `kiro-rs-py import-token` too.")
+    known = {status.id for status in listed}
+    for wanted in ids:
+        if wanted not in known:
+            raise NotFound(f"There is no account #{wanted}. `kiro-rs-py accounts list` shows them.")
+    return tuple(status for status in listed if not ids or status.id in ids)
+
+
+async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = 4) -> None:
+    """Do the same for each, a few at a time: a person with fifty accounts shall not knock fifty times at once."""
+    limit = trio.CapacityLimiter(at_once)
+
+    async def one(item: T) -> None:
+        async with limit:
+            await work(item)
+
+    async with trio.open_nursery() as nursery:
+        for item in items:
+            nursery.start_soon(one, item)
+
+
+def run_command(function: Callable[[], Awaitable[T]]) -> T:
+    """Run one async function to its end; Ctrl-C and SIGTERM cancel it.
+
+    What is shielded, a refresh whose answer has to be saved, is still finished; a second signal does not wait for it.
+    Raises what the function raises, without groups, and KeyboardInterrupt after a signal.
+    """
+    return trio.run(_until_signal, function)
+
+
+async def _until_signal(function: Callable[[], Awaitable[T]]) -> T:
+    results: list[T] = []
+    failure: BaseException | None = None
+    interrupted = False
+
+    async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        nonlocal interrupted
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                if interrupted:
+                    os._exit(ExitCode.INTERRUPTED)
+                interrupted = True
+                work.cancel()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch)
+        with trio.CancelScope() as work:
+            try:
+                results.append(await function())
+            except (Exception, BaseExceptionGroup) as error:
+                failure = _single(error)
+        nursery.cancel_scope.cancel()
+    if interrupted and not results:
+        raise KeyboardInterrupt
+    if failure is not None:
+        raise failure
+    return results[0]
+
+
+def _single(error: BaseException) -> BaseException:
+    """The one that counts of a group: what was cancelled because of it does not."""
+    while isinstance(error, BaseExceptionGroup):
+        causes = [cause for cause in error.exceptions if not _is_cancelled(cause)]
+        error = (causes or list(error.exceptions))[0]
+    return error
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cancelled(cause) for cause in error.exceptions)
+    return isinstance(error, trio.Cancelled)
+
+
+def tell(line: str = "") -> None:
+    """A line for the person at the terminal, on stderr: results go to stdout."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import trio
+
+from kiro_rs_py.cli.demo import FIRST_PORT, first_free_port, serve_demo
+from kiro_rs_py.serve.listener import ServerAddress
+from tests.cli.running import serving
+
+
+def test_a_conversation_and_nothing_left_over(home: Path) -> None:
+    (home / "tmp").mkdir()
+    (home / "work" / "config.json").write_text("this file is not read")
+    with serving("--demo", TMPDIR=str(home / "tmp")) as served:
+        assert served.url.startswith("http://127.0.0.1:")
+        assert served.say("<<SAY it works>>") == "it works"
+        assert [path.name[:15] for path in (home / "tmp").iterdir()] == ["kiro-rs-py-demo"]
+        code, err = served.end(signal.SIGINT)
+    assert code == 0
+    assert "Traceback" not in err
+    assert served.key not in err
+    assert list((home / "tmp").iterdir()) == []
+    assert sorted(path.name for path in home.iterdir()) == ["tmp", "work"]
+
+
+def test_two_demos_at_once(home: Path) -> None:
+    with serving("--demo") as one, serving("--demo") as other:
+        assert one.url != other.url
+        assert one.key != other.key
+        assert other.say("<<SAY me too>>") == "me too"
+
+
+def test_the_first_port_that_is_free() -> None:
+    taken = first_free_port("127.0.0.1")
+    assert taken >= FIRST_PORT
+    with socket.create_server(("127.0.0.1", taken)):
+        assert first_free_port("127.0.0.1") > taken
+
+
+def test_no_free_port_names_the_first() -> None:
+    assert first_free_port("192.0.2.1") == FIRST_PORT
+
+
+async def test_in_this_process() -> None:
+    """The same as above, where it can be looked at from the inside."""
+    keys: list[str] = []
+    cancel = trio.CancelScope()
+
+    def announce(address: ServerAddress, key: str) -> None:
+        assert address.port > 0
+        keys.append(key)
+        cancel.cancel()
+
+    with cancel:
+        await serve_demo("127.0.0.1", 0, announce)
+    assert keys[0].startswith("sk-demo-")
