@@ -35,6 +35,7 @@
     ├── LoginFailed                  a device or browser login ended without tokens
     ├── ConfigError                  configuration: all problems at once
     ├── CredentialFileError          credentials file unreadable, unwritable or no credentials file at all
+    │   └── UnusableSource           what was given to import holds no usable account
     └── BindError                    host and port cannot be listened on
 
 Errors carry facts (status, reason, seconds), not sentences to search in. Their text is written for people and never
@@ -237,9 +238,7 @@ class NoUsableCredential(KiroError):
     """Nobody left to ask. ``cause`` is what the last or most telling account said, ``retry_after`` seconds until one
     of them may be asked again (None: only a human can help)."""
 
-    def __init__(
-        self, message: str, *, cause: KiroError | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, cause: KiroError | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.cause = cause
         self.retry_after = retry_after
@@ -278,6 +277,10 @@ class ConfigError(KiroError):
 
 class CredentialFileError(KiroError):
     """The credentials file cannot be read, understood or written."""
+
+
+class UnusableSource(CredentialFileError):
+    """A file, database, text or prompt that tokens were to be imported from holds none that can be used."""
 
 
 class BindError(KiroError):
