@@ -63,9 +63,33 @@ def replace_file(path: Path, content: bytes, *, backup: bool = True) -> Written:
             raise
         if backup and backup_failed is None and _backup_of(target).samefile(target):
             backup_failed = _copy_backup(target)
-        _rewrite_in_place(target, content)
+        rewrite_in_place(target, content)
         return Written(in_place=True, backup_failed=backup_failed)
     return Written(backup_failed=backup_failed)
+
+
+def rewrite_in_place(target: Path, content: bytes) -> None:
+    """Overwrite without a moment in which the file is empty, cut, or holds the tail of the old text.
+
+    Line ends, which JSON and TOML both ignore, make old and new text equally long: at the end of the old one first,
+    so that a full disk is noticed while that is still whole, or at the end of the new one, to be cut off afterwards.
+    Raises OSError.
+    """
+    descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.fstat(descriptor).st_size
+        os.lseek(descriptor, 0, os.SEEK_END)
+        try:
+            _write_all(descriptor, b"\n" * (len(content) - size))
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        _write_all(descriptor, content + b"\n" * (size - len(content)))
+        os.ftruncate(descriptor, len(content))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _keep_backup(target: Path) -> OSError | None:
@@ -151,29 +175,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _rewrite_in_place(target: Path, content: bytes) -> None:
-    """Overwrite without a moment in which the file is empty, cut, or holds the tail of the old text.
-
-    Line ends, which JSON and TOML both ignore, make old and new text equally long: at the end of the old one first,
-    so that a full disk is noticed while that is still whole, or at the end of the new one, to be cut off afterwards.
-    """
-    descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        size = os.fstat(descriptor).st_size
-        os.lseek(descriptor, 0, os.SEEK_END)
-        try:
-            _write_all(descriptor, b"\n" * (len(content) - size))
-        except OSError:
-            os.ftruncate(descriptor, size)
-            raise
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        _write_all(descriptor, content + b"\n" * (size - len(content)))
-        os.ftruncate(descriptor, len(content))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _discard_leftovers(target: Path) -> None:

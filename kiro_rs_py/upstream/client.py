@@ -195,8 +195,9 @@ class KiroClient:
         request = httpx.Request(
             "POST",
             url,
-            headers=chat_headers(self._config, credential, url, data),
-            content=data,
+            headers=chat_headers(self._config, credential, url.netloc.decode("ascii"), data),
+            # As a stream it gets no headers from httpx besides these.
+            stream=httpx.ByteStream(data),
             extensions={"timeout": {"connect": self._config.connect_timeout_seconds}},
         )
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import httpx
+
 from kiro_rs_py.config import Config
 from kiro_rs_py.config.values import REGION
 from kiro_rs_py.errors import ConfigError
@@ -22,18 +24,11 @@ _CREDENTIAL_ENDPOINTS: dict[str, ChatHost] = {"q": "q", "ide": "q", "runtime": "
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One host that takes chat and search calls; ``base`` has no slash at its end."""
+    """One host that takes chat and search calls. ``chat_url`` comes parsed: that is a tenth of a call's own work."""
 
     host: ChatHost
-    base: str
-
-    @property
-    def chat_url(self) -> str:
-        return self.base + "/generateAssistantResponse"
-
-    @property
-    def mcp_url(self) -> str:
-        return self.base + "/mcp"
+    chat_url: httpx.URL
+    mcp_url: httpx.URL
 
 
 class Endpoints:
@@ -47,6 +42,7 @@ class Endpoints:
         self._wanted = config.endpoint
         self._upstream = config.upstream_url.rstrip("/") if config.upstream_url else None
         self._preferred: dict[str, tuple[ChatHost, float]] = {}
+        self._known: dict[tuple[ChatHost, str], Endpoint] = {}
 
     def candidates(self, region: str, now: float, credential_endpoint: str | None = None) -> tuple[Endpoint, ...]:
         """The hosts to try for a chat or search call, in order; more than one only for ``auto`` (§1.12).
@@ -87,7 +83,12 @@ class Endpoints:
         return self._on("https://oidc.{region}.amazonaws.com", region, path)
 
     def _endpoint(self, host: ChatHost, region: str) -> Endpoint:
-        return Endpoint(host, self._on(_HOSTS[host], region, ""))
+        endpoint = self._known.get((host, region))
+        if endpoint is None:
+            base = self._on(_HOSTS[host], region, "")
+            endpoint = Endpoint(host, httpx.URL(base + "/generateAssistantResponse"), httpx.URL(base + "/mcp"))
+            self._known[host, region] = endpoint
+        return endpoint
 
     def _on(self, base: str, region: str, path: str) -> str:
         if not REGION.fullmatch(region):

@@ -23,6 +23,7 @@ MAX_TRAILER_BYTES = 16 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: ([^\0\r\n]*))?")
 _HEADER_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\0\r\n]*)?")
+_PLAIN_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _FORBIDDEN_IN_TARGET = re.compile(rb"[\0-\x20\x7f]")
 _FORBIDDEN_IN_VALUE = re.compile(rb"[\0\r\n]")
 
@@ -196,7 +197,7 @@ class _ChunkedBody:
             data = self._rest + data
             self._rest = b""
         pieces: list[bytes] = []
-        position = 0
+        position = self._take_whole_chunks(data, pieces) if self._phase is _Phase.SIZE_LINE else 0
         while position < len(data) and self._phase is not _Phase.ENDED:
             if self._phase is _Phase.PAYLOAD:
                 piece = data[position : position + self._left]
@@ -213,6 +214,18 @@ class _ChunkedBody:
             self._receive_line(data[position:end])
             position = end + 2
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _take_whole_chunks(self, data: bytes, pieces: list[bytes]) -> int:
+        """Chunks from the front that are complete; how far that went. Nearly all of a stream comes this way."""
+        position = 0
+        while (size := _PLAIN_CHUNK_SIZE.match(data, position)) is not None:
+            start = size.end()
+            end = start + int(size[1], 16)
+            if end == start or data[end : end + 2] != b"\r\n":
+                break
+            pieces.append(data[start:end])
+            position = end + 2
+        return position
 
     def _keep(self, rest: bytes) -> None:
         limit = 1 if self._phase is _Phase.PAYLOAD_END else MAX_CHUNK_LINE_BYTES

@@ -19,7 +19,7 @@ from kiro_rs_py.errors import CredentialFileError, NotFound
 from kiro_rs_py.upstream.credential import Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, EntryProblem, StoredCredentials, UnknownCredential
 from kiro_rs_py.upstream.leases import stop
-from kiro_rs_py.upstream.selection import TIMED_STATES, Entry, Moment, Standing, StateName
+from kiro_rs_py.upstream.selection import HUMAN_STATES, Entry, Moment, Standing, StateName
 from kiro_rs_py.upstream.state import State
 from kiro_rs_py.upstream.store import CredentialSource
 
@@ -114,7 +114,7 @@ class Roster:
                 entry.credential = renewed
                 self._complain(error)
                 return False
-            self._merge(updated.stored)
+            self._merge(updated.stored, ours=entry if updated.value else None)
             if not updated.value:
                 logger.info("credential #%d was logged in anew meanwhile; that login is used", entry.id)
             return True
@@ -140,7 +140,8 @@ class Roster:
 
     # --- merging, without await ---
 
-    def _merge(self, stored: StoredCredentials) -> None:
+    def _merge(self, stored: StoredCredentials, *, ours: Entry | None = None) -> None:
+        """Take over what the file holds; the change of ``ours`` is our own, so it tells nothing new about it."""
         from_file = {entry.id: entry for entry in self.entries if not entry.credential.in_memory_only}
         if from_file and stored.shape in ("blank", "missing"):
             raise CredentialFileError(
@@ -153,7 +154,7 @@ class Roster:
             if entry is None:
                 entry = self._new_entry(credential)
             elif entry.on_disk != credential:
-                self._adopt(entry, credential)
+                self._adopt(entry, credential, is_ours=entry is ours)
             present.append(entry)
         for credential_id in from_file:
             logger.info("credential #%d is no longer in the file", credential_id)
@@ -166,7 +167,7 @@ class Roster:
             for problem in stored.problems:
                 logger.warning("credentials file, %s; this account is left out", problem)
 
-    def _adopt(self, entry: Entry, disk: Credential) -> None:
+    def _adopt(self, entry: Entry, disk: Credential, *, is_ours: bool) -> None:
         """Three ways: what the file changed since it was last seen is applied to what memory has."""
         if disk.fingerprint in entry.spent:
             logger.warning("credential #%d: the file holds an old token again; the present one is kept", entry.id)
@@ -183,9 +184,12 @@ class Roster:
             if entry.standing.state != "disabled":
                 stop(entry, "disabled", disk.disabled_reason or "", None, moment)
             return
-        renewed = any(getattr(before, name) != getattr(entry.credential, name) for name in _SECRETS)
-        if entry.standing.state == "disabled" or (renewed and entry.standing.state not in TIMED_STATES):
+        changed = any(getattr(before, name) != getattr(entry.credential, name) for name in _SECRETS)
+        by_others = changed and not is_ours
+        if entry.standing.state == "disabled" or (by_others and entry.standing.state in HUMAN_STATES):
             revive(entry, moment)
+        elif by_others:
+            entry.doubt = "none"
         self._check(entry, moment)
 
     def _new_entry(self, credential: Credential) -> Entry:

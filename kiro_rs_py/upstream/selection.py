@@ -27,9 +27,10 @@ from kiro_rs_py.upstream.state import Mode
 StateName: TypeAlias = Literal[
     "active", "cooling", "exhausted", "reauth_required", "invalid_config", "suspended", "disabled"
 ]
-"""``cooling`` and ``exhausted`` end by themselves; the others need a human, or a change of the credentials file."""
+"""``cooling`` and ``exhausted`` end by themselves; for the others a human must change something."""
 
 TIMED_STATES: frozenset[StateName] = frozenset({"cooling", "exhausted"})
+HUMAN_STATES: frozenset[StateName] = frozenset({"reauth_required", "invalid_config", "suspended"})
 
 
 class Moment(NamedTuple):

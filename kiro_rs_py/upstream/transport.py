@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from typing import TypedDict
+from contextlib import contextmanager, nullcontext
+from typing import Literal, TypeAlias, TypedDict
 
 import httpx
 import trio
@@ -50,12 +50,14 @@ class ResponseBody(httpx.AsyncByteStream):
     async def receive(self) -> bytes:
         """The next bytes of the body, ``b""`` after the last. Raises ``httpx.TransportError``; closes when it does."""
         try:
-            with _translated("read"):
-                piece = await self._receive()
-        except BaseException as exc:
+            piece = await self._receive()
+        except (OSError, trio.TooSlowError, trio.ClosedResourceError) as exc:
             self.close()
-            if self._expired and isinstance(exc, httpx.ReadError):
+            if self._expired:
                 raise httpx.ReadTimeout("The server went silent.") from exc
+            raise _translated("read", exc) from exc
+        except BaseException:
+            self.close()
             raise
         if not piece:
             self.close()
@@ -104,7 +106,7 @@ class TrioTransport(httpx.AsyncBaseTransport):
 
     ``tls`` gives the shared context when first needed. ``max_body_bytes`` bounds a response's body (None: streams).
     Honours the ``timeout`` extension: ``connect`` spans name, socket, proxy and TLS together; ``write`` the whole
-    request; ``read`` each read. Raises ``httpx.TransportError`` only. The request body must be bytes.
+    request; ``read`` each read, and the whole response head. Raises ``httpx.TransportError`` only.
     """
 
     def __init__(
@@ -136,8 +138,9 @@ class TrioTransport(httpx.AsyncBaseTransport):
         proxy = self._proxy
         if proxy is not None and self._exceptions.cover(proxy, target.host, target.port):
             proxy = None
+        await request.aread()
         data = _encode(request, target, proxy)
-        with _translated("connect"), trio.fail_after(_seconds(timeouts.get("connect"))):
+        with _limited("connect", timeouts):
             link = await open_link(target, proxy, self._tls)
         try:
             head, reader, first = await _exchange(link, data, request.method.encode("ascii"), timeouts)
@@ -172,7 +175,7 @@ async def _exchange(
     """Send the request, read up to the end of the response head. Returns the body bytes that came with it, too."""
     write_error: httpx.WriteError | None = None
     try:
-        with _translated("write"), trio.fail_after(_seconds(timeouts.get("write"))):
+        with _limited("write", timeouts):
             await link.send(data)
     except httpx.WriteError as exc:
         # A server that refuses a large body answers early and closes; its answer may be there to be read.
@@ -180,7 +183,7 @@ async def _exchange(
     reader = ResponseReader(method)
     first = b""
     try:
-        with _translated("read"), trio.fail_after(_seconds(timeouts.get("read"))):
+        with _limited("read", timeouts):
             while reader.head is None:
                 received = await link.receive()
                 if received:
@@ -194,22 +197,24 @@ async def _exchange(
     return reader.head, reader, first
 
 
-def _seconds(timeout: float | None) -> float:
-    return float("inf") if timeout is None else timeout
-
-
+_Step: TypeAlias = Literal["connect", "read", "write"]
 _TIMEOUTS = {"connect": httpx.ConnectTimeout, "read": httpx.ReadTimeout, "write": httpx.WriteTimeout}
 _ERRORS = {"connect": httpx.ConnectError, "read": httpx.ReadError, "write": httpx.WriteError}
 
 
 @contextmanager
-def _translated(step: str) -> Iterator[None]:
-    """Trio's and the system's exceptions as httpx's, by what was being done."""
+def _limited(step: _Step, timeouts: _Timeouts) -> Iterator[None]:
+    """The time limit of a step, and its failures as httpx's exceptions."""
+    seconds = timeouts.get(step)
     try:
-        yield
-    except trio.TooSlowError as exc:
-        raise _TIMEOUTS[step](f"Timed out ({step}).") from exc
-    except trio.ClosedResourceError as exc:
-        raise _ERRORS[step]("The connection was closed on our side.") from exc
-    except OSError as exc:
-        raise _ERRORS[step](str(exc)) from exc
+        with nullcontext() if seconds is None else trio.fail_after(seconds):
+            yield
+    except (OSError, trio.TooSlowError, trio.ClosedResourceError) as exc:
+        raise _translated(step, exc) from exc
+
+
+def _translated(step: _Step, error: Exception) -> httpx.TransportError:
+    """Trio's or the system's exception as httpx's, by what was being done."""
+    if isinstance(error, trio.TooSlowError):
+        return _TIMEOUTS[step](f"Timed out ({step}).")
+    return _ERRORS[step](str(error))

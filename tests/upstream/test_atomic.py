@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kiro_rs_py.upstream.atomic import Written, make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.atomic import Written, make_private_folder, replace_file, rewrite_in_place, tighten
 from tests.upstream.children import run_mounted, run_unprivileged
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -87,9 +87,19 @@ def test_a_folder_in_its_place_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.mkdir()
     (path / "x").touch()
-    with pytest.raises(OSError, match="directory"):
-        replace_file(path, b"two", backup=False)
+    for backup in (False, True):
+        with pytest.raises(OSError, match="directory"):
+            replace_file(path, b"two", backup=backup)
     assert [item.name for item in tmp_path.iterdir()] == ["c.json"]
+
+
+@pytest.mark.parametrize("content", [b"longer than before", b"short", b"as long", b""])
+def test_rewriting_in_place(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_bytes(b"the old")
+    inode = path.stat().st_ino
+    rewrite_in_place(path, content)
+    assert (path.read_bytes(), path.stat().st_ino) == (content, inode)
 
 
 @posix_only

@@ -13,16 +13,17 @@ RUNTIME = "https://runtime.us-east-1.kiro.dev"
 
 
 def bases(endpoints: Endpoints, now: float = 0.0, wish: str | None = None) -> list[str]:
-    return [endpoint.base for endpoint in endpoints.candidates("us-east-1", now, wish)]
+    chats = [str(endpoint.chat_url) for endpoint in endpoints.candidates("us-east-1", now, wish)]
+    return [url.removesuffix("/generateAssistantResponse") for url in chats]
 
 
 def test_real_hosts() -> None:
     endpoints = Endpoints(Config())
     (q, runtime) = endpoints.candidates("eu-central-1", 0.0)
-    assert q.chat_url == "https://q.eu-central-1.amazonaws.com/generateAssistantResponse"
-    assert q.mcp_url == "https://q.eu-central-1.amazonaws.com/mcp"
-    assert runtime.chat_url == "https://runtime.eu-central-1.kiro.dev/generateAssistantResponse"
-    assert runtime.mcp_url == "https://runtime.eu-central-1.kiro.dev/mcp"
+    assert str(q.chat_url) == "https://q.eu-central-1.amazonaws.com/generateAssistantResponse"
+    assert str(q.mcp_url) == "https://q.eu-central-1.amazonaws.com/mcp"
+    assert str(runtime.chat_url) == "https://runtime.eu-central-1.kiro.dev/generateAssistantResponse"
+    assert str(runtime.mcp_url) == "https://runtime.eu-central-1.kiro.dev/mcp"
     assert endpoints.usage("us-east-1") == Q + "/getUsageLimits"
     assert endpoints.models("us-east-1") == Q + "/ListAvailableModels"
     assert endpoints.profiles("us-east-1") == Q + "/"
@@ -34,7 +35,7 @@ def test_real_hosts() -> None:
 def test_upstream_url_replaces_every_host_and_no_path(upstream: str) -> None:
     endpoints = Endpoints(Config(upstream_url=upstream))
     (only,) = endpoints.candidates("us-east-1", 0.0)
-    assert only.chat_url == "http://127.0.0.1:9999/generateAssistantResponse"
+    assert str(only.chat_url) == "http://127.0.0.1:9999/generateAssistantResponse"
     assert endpoints.usage("us-east-1") == "http://127.0.0.1:9999/getUsageLimits"
     assert endpoints.oidc("us-east-1", "/client/register") == "http://127.0.0.1:9999/client/register"
     assert endpoints.social("us-east-1", "/refreshToken") == "http://127.0.0.1:9999/refreshToken"
