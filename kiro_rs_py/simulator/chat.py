@@ -46,6 +46,11 @@ class Stream:
     finished: bool = False
     gone: bool = False
 
+    @property
+    def at_once(self) -> bool:
+        """Whether it is over before anybody could leave, so that nobody has to watch for that."""
+        return not self.delay and self.silent is None and all(isinstance(step, Send) for step in self.steps)
+
 
 class Chat:
     """The chat operation and its counters.
@@ -193,6 +198,9 @@ class Chat:
         self.active += 1
         self.peak = max(self.peak, self.active)
         try:
+            if stream.at_once:
+                await self._perform(stream, send)
+                return
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_watch, stream, receive, nursery.cancel_scope)
                 await self._perform(stream, send)
@@ -203,7 +211,8 @@ class Chat:
 
     async def _perform(self, stream: Stream, send: ASGISendCallable) -> None:
         connection = current_connection()
-        await trio.sleep(stream.delay)
+        if stream.delay:
+            await trio.sleep(stream.delay)
         if stream.silent is not None:
             _break_off(stream, stream.silent, connection)
             return

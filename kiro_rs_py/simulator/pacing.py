@@ -55,30 +55,29 @@ class PacedFrames:
 
 class PacedStream:
     """One stream in the pacer's hands. ``done`` is set when all its events are written, or when nobody is left to
-    write them to (``broken``)."""
+    write them to; ``pending`` are bytes the socket would not take yet."""
 
     def __init__(self, connection: Connection, paced: Paced, start: float) -> None:
         self.done = trio.Event()
-        self.broken = False
         self.due = start
         self._connection = connection
         self._paced = paced
         self._frames = PacedFrames(paced, chunked=True)
         self._left = paced.events
-        self._pending = b""
+        self.pending = b""
 
     def tick(self) -> None:
         """Writes what is due. Never waits."""
         self.due += self._paced.every
-        if self._left and len(self._pending) < MAX_PENDING:
+        if self._left and len(self.pending) < MAX_PENDING:
             count = min(self._left, self._paced.burst)
             self._left -= count
-            self._pending += self._frames.next(count)
+            self.pending += self._frames.next(count)
         try:
-            self._pending = self._pending[self._connection.write_now(self._pending) :]
+            self.pending = self.pending[self._connection.write_now(self.pending) :]
         except OSError:
-            self.broken = True
-        if self.broken or not (self._left or self._pending):
+            self._left, self.pending = 0, b""
+        if not (self._left or self.pending):
             self.done.set()
 
 
@@ -89,6 +88,11 @@ class Pacer:
         self._heap: list[tuple[float, int, PacedStream]] = []
         self._order = itertools.count()
         self._sooner = trio.Event()
+
+    @property
+    def stuck(self) -> int:
+        """Streams whose client does not read fast enough just now."""
+        return sum(bool(stream.pending) for _, _, stream in self._heap)
 
     def add(self, stream: PacedStream) -> None:
         """From ``stream.due`` on, until it is done or its ``done`` is set by its owner."""

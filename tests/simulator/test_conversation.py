@@ -48,9 +48,7 @@ def test_everything_sent_counts() -> None:
             chat_body("x" * 400),
             chat_body("x" * 400, tools=[tool()]),
             chat_body("x" * 400, history=[user("y" * 400), assistant("z" * 400)]),
-            chat_body(
-                "x" * 400, history=[user("y" * 400), assistant("z" * 400, uses=[use(arguments={"a": "b" * 400})])]
-            ),
+            chat_body("x" * 400, history=[user("y" * 400), called]),
             chat_body("x" * 400, results=[result(text="y" * 4000)]),
         )
     ]
