@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 
 from kiro_rs_py import __version__
-from kiro_rs_py.cli import config_commands
+from kiro_rs_py.cli import accounts, config_commands
+from kiro_rs_py.cli.balance import balance
 from kiro_rs_py.cli.count_tokens import count_tokens
+from kiro_rs_py.cli.import_token import import_token
+from kiro_rs_py.cli.login import login
 from kiro_rs_py.cli.models import models
 from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.refresh import refresh
 from kiro_rs_py.cli.serve import serve
+from kiro_rs_py.cli.version import version
 
 PROGRAM = "kiro-rs-py"
 
@@ -54,7 +59,7 @@ def before_command(
     credentials: CredentialsOption = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
-    version: Annotated[
+    only_version: Annotated[
         bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -69,8 +74,14 @@ def before_command(
 
 
 app.command("serve")(serve)
+app.command("login")(login)
+app.command("import-token")(import_token)
+app.command("refresh")(refresh)
+app.command("balance")(balance)
+app.add_typer(accounts.app, name="accounts")
 app.command("count-tokens")(count_tokens)
 app.command("models")(models)
+app.command("version")(version)
 app.add_typer(config_commands.app, name="config")
 
 

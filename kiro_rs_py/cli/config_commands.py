@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -167,6 +168,8 @@ def _plain(value: object) -> str:
             return ", ".join(map(str, value)) or "-"
         case float():
             return f"{value:g}"
+        case dict():
+            return json.dumps(value, ensure_ascii=False) if value else "-"
         case _:
             return str(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,8 +69,19 @@ def build() -> Build:
 
 
 @pytest.fixture(scope="session")
-def built(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(ROOT, tmp_path_factory.mktemp("dist") / "kiro-rs-py")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the build needs of the checkout, copied, so that edits during the tests change nothing."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("kiro_rs_py", "scripts"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def built(checkout: Path, build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(checkout, tmp_path_factory.mktemp("dist") / "kiro-rs-py")
 
 
 @pytest.fixture

@@ -17,16 +17,16 @@ import pytest
 from tests.cli.running import serving
 from tests.cli.test_app import COMMANDS
 from tests.cli.test_counting import REQUEST, TOTAL
-from tests.zipapp.conftest import ROOT, Build, Zipapp
+from tests.zipapp.conftest import Build, Zipapp
 
 pytestmark = pytest.mark.zipapp
 
 
-def test_pure_python_and_no_trace_of_the_build(built: Path) -> None:
+def test_pure_python_and_no_trace_of_the_build(built: Path, checkout: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
         assert not [name for name in names if name.endswith((".so", ".pyd", ".dylib", ".pyc", ".pth"))]
-        traces = (str(ROOT).encode(), str(built.parent).encode())
+        traces = (str(checkout).encode(), str(built.parent).encode(), str(Path.home()).encode() + b"/.")
         assert not [name for name in names if any(trace in archive.read(name) for trace in traces)]
         assert not [name for name in names if "/tests/" in name or "cache" in name.rpartition("/")[0]]
         assert {member.date_time for member in archive.infolist()} == {(2026, 1, 1, 0, 0, 0)}
@@ -37,14 +37,9 @@ def test_pure_python_and_no_trace_of_the_build(built: Path) -> None:
     assert os.access(built, os.X_OK)
 
 
-def test_two_builds_are_equal(built: Path, build: Build, tmp_path: Path) -> None:
-    checkout = tmp_path / "another checkout"
-    ignore = shutil.ignore_patterns("__pycache__", ".*_cache")
-    for name in ("kiro_rs_py", "scripts"):
-        shutil.copytree(ROOT / name, checkout / name, ignore=ignore)
-    for name in ("pyproject.toml", "LICENSE"):
-        shutil.copy(ROOT / name, checkout)
-    other = build(checkout, tmp_path / "another name")
+def test_two_builds_are_equal(built: Path, checkout: Path, build: Build, tmp_path: Path) -> None:
+    elsewhere = shutil.copytree(checkout, tmp_path / "another checkout")
+    other = build(elsewhere, tmp_path / "another name")
     assert hashlib.sha256(other.read_bytes()).digest() == hashlib.sha256(built.read_bytes()).digest()
 
 
@@ -56,10 +51,11 @@ def test_a_conversation_from_an_empty_folder(zipapp: Zipapp, tmp_path: Path) -> 
     assert "Traceback" not in err
 
 
-def test_help_pages_are_those_of_typer(zipapp: Zipapp) -> None:
+def test_help_pages_are_those_of_typer(zipapp: Zipapp, checkout: Path) -> None:
     for words, _ in COMMANDS:
         ended = subprocess.run(
             [sys.executable, "-m", "kiro_rs_py", *words, "--help"],
+            cwd=checkout,
             env={**os.environ, "COLUMNS": "80"},
             stdout=subprocess.PIPE,
             text=True,
