@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import select
+import socket
 import statistics
 import subprocess
 import sys
@@ -25,8 +27,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import trio
 
 EVERY = 0.05
 PACED_EVENTS = 100
@@ -130,93 +130,101 @@ def resident_kib(pid: int) -> int:
 
 
 class Load:
-    """Runs streams and collects what their events' time marks say."""
+    """Keeps ``streams`` open at once and counts their events, in one thread on epoll: it must cost little, since it
+    shares the machine with what it measures.
 
-    def __init__(self, server: Server) -> None:
+    Events carry the simulator's clock as ``@<16 digits of microseconds>@``; one read in eight is looked at for it.
+    """
+
+    def __init__(self, server: Server, streams: int) -> None:
         self.server = server
-        self.latencies: list[float] = []
+        self.streams = streams
         self.events = 0
+        self.latencies: list[float] = []
+        self._poll = select.epoll()
+        self._sockets: dict[int, socket.socket] = {}
+        self._reads = 0
 
-    async def stream(self) -> None:
-        """One whole stream; its events carry the simulator's clock as ``@<16 digits of microseconds>@``."""
-        async with await trio.open_tcp_stream("127.0.0.1", self.server.port) as socket:
-            await socket.send_all(self.server.request)
-            tail = b""
-            while data := await socket.receive_some(65_536):
-                now = time.monotonic_ns() // 1000
-                marks = (tail + data).split(b"@")[1:]
-                for mark in marks:
-                    if len(mark) == 16 and mark.isdigit():
-                        self.events += 1
-                        self.latencies.append((now - int(mark)) / 1000)
-                if data.endswith(END):
-                    return
-                tail = b"@" + marks[-1] if marks and len(marks[-1]) < 16 else b""
+    def run(self, seconds: float | None = None) -> None:
+        """Each stream once; with ``seconds``, each is renewed when it ends, until they have passed."""
+        start = time.perf_counter()
+        for number in range(self.streams):
+            self._open()
+            # A real load does not march in step.
+            self._turn(EVERY / self.streams if number % 4 else 0.0)
+        while self._sockets:
+            ended = self._turn(1.0)
+            if seconds is not None and time.perf_counter() - start < seconds:
+                for _ in range(ended):
+                    self._open()
+        self._poll.close()
 
-    async def renewed(self, until: float) -> None:
-        while trio.current_time() < until:
-            await self.stream()
+    def _open(self) -> None:
+        opened = socket.create_connection(("127.0.0.1", self.server.port))
+        opened.sendall(self.server.request)
+        opened.setblocking(False)
+        self._sockets[opened.fileno()] = opened
+        self._poll.register(opened.fileno(), select.EPOLLIN)
 
+    def _turn(self, timeout: float) -> int:
+        """Read what is there; the number of streams that ended."""
+        ended = 0
+        for number, _ in self._poll.poll(timeout):
+            data = self._sockets[number].recv(65_536)
+            self.events += data.count(b"@") // 2
+            self._reads += 1
+            if self._reads % 8 == 0:
+                self._note_latency(data)
+            if not data or data.endswith(END):
+                self._poll.unregister(number)
+                self._sockets.pop(number).close()
+                ended += 1
+        return ended
 
-async def _paced(load: Load, streams: int, seconds: float | None) -> None:
-    async with trio.open_nursery() as nursery:
-        until = trio.current_time() + (seconds or 0)
-        for number in range(streams):
-            nursery.start_soon(*((load.stream,) if seconds is None else (load.renewed, until)))
-            # Not all at once: a real load does not march in step.
-            if number % 8 == 7:
-                await trio.sleep(EVERY / max(streams / 8, 1))
+    def _note_latency(self, data: bytes) -> None:
+        mark = data.rfind(b"@", 0, data.rfind(b"@"))
+        stamp = data[mark + 1 : mark + 17]
+        if mark >= 0 and stamp.isdigit():
+            self.latencies.append((time.monotonic_ns() // 1000 - int(stamp)) / 1000)
 
 
 def run_paced(server: Server, streams: int, seconds: float | None = None) -> Result:
-    load = Load(server)
+    load = Load(server, streams)
     before, start = cpu_seconds(server.pid), time.perf_counter()
-    trio.run(_paced, load, streams, seconds)
+    load.run(seconds)
     elapsed = time.perf_counter() - start
     cpu = cpu_seconds(server.pid) - before
     ordered = sorted(load.latencies)
     offered = streams * elapsed / EVERY
     return Result(
-        cpu / max(load.events, 1) * 1e6,
-        load.events / offered,
-        ordered[len(ordered) // 2],
-        ordered[int(len(ordered) * 0.99)],
+        cpu / load.events * 1e6, load.events / offered, ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
     )
 
 
-async def _first_events(server: Server) -> list[float]:
+def first_events(server: Server) -> list[float]:
+    """Milliseconds from the request to the first text, sorted; one stream at a time."""
     times = []
     for _ in range(FIRST_ROUNDS):
-        async with await trio.open_tcp_stream("127.0.0.1", server.port) as socket:
+        with socket.create_connection(("127.0.0.1", server.port)) as opened:
             start = time.perf_counter()
-            await socket.send_all(server.request)
+            opened.sendall(server.request)
             data = b""
             while b"lorem" not in data:
-                data += await socket.receive_some(65_536)
+                data += opened.recv(65_536)
             times.append((time.perf_counter() - start) * 1000)
     return sorted(times)
 
 
-async def _idle_memory(server: Server, streams: int) -> float:
+def idle_memory(server: Server, streams: int) -> float:
     """KiB for each stream that is open and quiet."""
     before = resident_kib(server.pid)
-    async with trio.open_nursery() as nursery:
-        ready = trio.Semaphore(0)
-
-        async def hold() -> None:
-            async with await trio.open_tcp_stream("127.0.0.1", server.port) as socket:
-                await socket.send_all(server.request)
-                await socket.receive_some(65_536)
-                ready.release()
-                await trio.sleep_forever()
-
-        for _ in range(streams):
-            nursery.start_soon(hold)
-        for _ in range(streams):
-            await ready.acquire()
-        grown = resident_kib(server.pid) - before
-        nursery.cancel_scope.cancel()
-    return grown / streams
+    with ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(streams)]
+        for client in opened:
+            client.sendall(server.request)
+        for client in opened:
+            client.recv(65_536)
+        return (resident_kib(server.pid) - before) / streams
 
 
 # --- the benchmark ----------------------------------------------------------------------------------------------
@@ -249,7 +257,8 @@ def measure(streams: Sequence[int], rounds: int, seconds: float) -> dict[str, di
         for count in streams:
             mixed = {kind: run_paced(found[kind], count, seconds) for kind in KINDS}
             tables[f"mixed {count}"] = _columns(mixed)
-        first = {kind: trio.run(_first_events, found[kind]) for kind in KINDS}
+    with servers(paced(2, every=0.001)) as found:
+        first = {kind: first_events(found[kind]) for kind in KINDS}
         tables["first event, idle"] = {
             kind: {
                 "p50 ms": times[len(times) // 2],
@@ -260,7 +269,7 @@ def measure(streams: Sequence[int], rounds: int, seconds: float) -> dict[str, di
         }
     with servers(paced(1000, every=10.0)) as found:
         for kind in KINDS:
-            memory[kind]["KiB / idle stream"] = trio.run(_idle_memory, found[kind], 1000)
+            memory[kind]["KiB / idle stream"] = idle_memory(found[kind], 1000)
     tables["memory"] = memory
     return tables
 

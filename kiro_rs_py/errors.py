@@ -249,11 +249,13 @@ class RefreshRejected(KiroError):
 
 
 class RefreshFailed(KiroError):
-    """Network, 5xx or 429 at the token service: try later. ``retry_after`` in seconds if it named any."""
+    """Network, 5xx or 429 at the token service: try later. ``retry_after`` in seconds if it named any, ``status`` its
+    HTTP status if it answered."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class LoginFailed(KiroError):

@@ -10,11 +10,14 @@ from kiro_rs_py import __version__
 from kiro_rs_py.cli import accounts, config_commands
 from kiro_rs_py.cli.balance import balance
 from kiro_rs_py.cli.count_tokens import count_tokens
+from kiro_rs_py.cli.decode import decode
+from kiro_rs_py.cli.doctor import doctor
 from kiro_rs_py.cli.import_token import import_token
 from kiro_rs_py.cli.login import login
 from kiro_rs_py.cli.models import models
 from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
 from kiro_rs_py.cli.refresh import refresh
+from kiro_rs_py.cli.run import run
 from kiro_rs_py.cli.serve import serve
 from kiro_rs_py.cli.version import version
 
@@ -74,6 +77,7 @@ def before_command(
 
 
 app.command("serve")(serve)
+app.command("run", context_settings={"allow_interspersed_args": False})(run)
 app.command("login")(login)
 app.command("import-token")(import_token)
 app.command("refresh")(refresh)
@@ -81,6 +85,8 @@ app.command("balance")(balance)
 app.add_typer(accounts.app, name="accounts")
 app.command("count-tokens")(count_tokens)
 app.command("models")(models)
+app.command("decode")(decode)
+app.command("doctor")(doctor)
 app.command("version")(version)
 app.add_typer(config_commands.app, name="config")
 

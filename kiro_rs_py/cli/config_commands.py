@@ -153,8 +153,8 @@ def show(
 
 def _shown(settings: Effective) -> list[tuple[str, object, str]]:
     """Name, value fit for eyes and JSON, source."""
-    from kiro_rs_py.cli.masking import masked
     from kiro_rs_py.config.keys import KEYS
+    from kiro_rs_py.config.masking import masked
 
     config = settings.config
     return [(name, masked(key, getattr(config, name)), settings.sources[name]) for name, key in KEYS.items()]

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import Common, JsonOption, LogFormatOption, LogLevelOption, start_logging
+from kiro_rs_py.cli.options import (
+    Common,
+    ConfigOption,
+    CredentialsOption,
+    JsonOption,
+    LogFormatOption,
+    LogLevelOption,
+    start_logging,
+)
 
 
 def count_tokens(
@@ -22,13 +30,16 @@ def count_tokens(
         str | None, typer.Option("--model", help="Count for this model instead of the request's.", show_default=False)
     ] = None,
     breakdown: Annotated[bool, typer.Option("--breakdown", help="Show what each part of the request costs.")] = False,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
     as_json: JsonOption = False,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
     """Count the input tokens of a request or of a text.
 
-    The numbers are those of POST /v1/messages/count_tokens. Needs no configuration and no network.
+    The numbers are those of POST /v1/messages/count_tokens: what a server with the same credentials file has learnt
+    about a model's tokens is used for requests, and shown by --breakdown. Needs no configuration and no network.
 
     \b
     Examples:
@@ -37,11 +48,19 @@ def count_tokens(
       kiro-rs-py count-tokens --text "How many tokens is this?"
       curl -s https://example.com/request.json | kiro-rs-py count-tokens -
     """
-    common = Common(log_level=log_level, log_format=log_format).over(context)
+    common = Common(config, credentials, log_level, log_format).over(context)
     start_logging(common, common.log_format or "text")
     if (file is None) == (text is None):
         raise typer.BadParameter("Give either a FILE (- for stdin) or --text.", param_hint="FILE")
 
     from kiro_rs_py.cli.counting import print_count
 
-    print_count(file=file, text=text, model=model, breakdown=breakdown, as_json=as_json)
+    print_count(
+        file=file,
+        text=text,
+        model=model,
+        breakdown=breakdown,
+        as_json=as_json,
+        config=common.config,
+        credentials=common.credentials,
+    )

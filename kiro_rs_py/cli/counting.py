@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kiro_rs_py.convert.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Tokens by part and in all; ``calibration`` made the total of a request out of the sum of its parts."""
+
+    parts: dict[str, int]
+    total: int
+    calibration: Calibration | None = None
 
 
 def print_count(
@@ -14,38 +29,66 @@ def print_count(
     model: str | None = None,
     breakdown: bool = False,
     as_json: bool = False,
+    config: Path | None = None,
+    credentials: Path | None = None,
 ) -> None:
     """Count ``text``, or the request in ``file``, and print the result.
 
+    A request is counted as a server with these settings would by now; a plain text is what it is.
+
     :raises InvalidRequest: the file cannot be read or holds no Messages API request.
     """
-    total, parts = _count_text(text) if text is not None else _count_request(_read(file or "-"), model)
+    count = _count_text(text) if text is not None else _count_request(_read(file or "-"), model, config, credentials)
     if as_json:
         from kiro_rs_py.cli.terminal import print_json
 
-        print_json({"input_tokens": total, **({"breakdown": parts} if breakdown else {})})
+        print_json({"input_tokens": count.total, **(_breakdown_json(count) if breakdown else {})})
     elif breakdown:
         from kiro_rs_py.cli.terminal import print_table
 
-        rows = [(part, str(tokens)) for part, tokens in parts.items() if tokens]
-        print_table(("part", "tokens"), [*rows, ("total", str(total))])
+        print_table(("part", "tokens"), _breakdown_rows(count))
     else:
-        print(total)
+        print(count.total)
 
 
-def _count_text(text: str) -> tuple[int, dict[str, int]]:
+def _breakdown_json(count: _Count) -> dict[str, object]:
+    document: dict[str, object] = {"breakdown": count.parts}
+    learnt = count.calibration
+    if learnt is not None and learnt.known:
+        document["learnt"] = {
+            "ratio": round(learnt.ratio, 4),
+            "overhead": learnt.overhead,
+            "samples": learnt.samples,
+            "tokens": count.total - sum(count.parts.values()),
+        }
+    return document
+
+
+def _breakdown_rows(count: _Count) -> list[tuple[str, str]]:
+    rows = [(part, str(tokens)) for part, tokens in count.parts.items() if tokens]
+    learnt = count.calibration
+    if learnt is not None and learnt.known:
+        name = f"learnt from {learnt.samples} answers (x {learnt.ratio:.2f} + {learnt.overhead})"
+        rows.append((name, f"{count.total - sum(count.parts.values()):+d}"))
+    return [*rows, ("total", str(count.total))]
+
+
+def _count_text(text: str) -> _Count:
     from kiro_rs_py.convert.tokens import count_text
 
     total = count_text(text)
-    return total, {"text": total}
+    return _Count({"text": total}, total)
 
 
-def _count_request(body: bytes, model: str | None) -> tuple[int, dict[str, int]]:
+def _count_request(body: bytes, model: str | None, config: Path | None, credentials: Path | None) -> _Count:
+    from kiro_rs_py.cli.learnt import calibration_for
     from kiro_rs_py.convert.messages_request import parse_messages_request
     from kiro_rs_py.convert.tokens import estimate_request
 
-    estimate = estimate_request(parse_messages_request(_with_model(body, model), count_only=True))
-    return estimate.total, asdict(estimate)
+    request = parse_messages_request(_with_model(body, model), count_only=True)
+    estimate = estimate_request(request)
+    calibration = calibration_for(request.model, config=config, credentials=credentials)
+    return _Count(asdict(estimate), calibration.apply(estimate.total), calibration)
 
 
 def _with_model(body: bytes, model: str | None) -> bytes:

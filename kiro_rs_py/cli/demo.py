@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,24 +20,35 @@ FIRST_PORT = 8080
 _PORTS_TRIED = 20
 
 
-async def serve_demo(host: str, port: int | None, announce: Callable[[ServerAddress, str], None]) -> None:
+async def serve_demo(
+    host: str, port: int | None, announce: Callable[[ServerAddress, str], None], dump: Path | None = None
+) -> None:
     """Serve on ``port`` (None: 8080 or the next free one) with a throwaway account and key until a signal comes.
 
-    ``announce`` gets the address and the key. Everything stays on this machine and nothing of the user's is read.
+    ``announce`` gets the address and the key, ``dump`` is the folder of ``--dump``.
     """
-    key = f"sk-demo-{secrets.token_urlsafe(24)}"
+    async with open_demo(host, first_free_port(host) if port is None else port, dump) as config:
+        await serve(config, on_ready=lambda address: announce(address, config.api_key))
+
+
+@asynccontextmanager
+async def open_demo(host: str, port: int, dump: Path | None = None) -> AsyncIterator[Config]:
+    """Settings to serve a demo with, good for the length of the block.
+
+    A simulated Kiro is behind them. Everything stays on this machine and nothing of the user's is read.
+    """
     simulator = Simulator()
     with TemporaryDirectory(prefix="kiro-rs-py-demo-") as folder:
         credentials = _write_account(Path(folder), simulator)
         async with open_simulator(simulator) as running:
-            config = Config(
+            yield Config(
                 host=host,
-                port=first_free_port(host) if port is None else port,
-                api_key=key,
+                port=port,
+                api_key=f"sk-demo-{secrets.token_urlsafe(24)}",
                 credentials_path=credentials,
                 upstream_url=running.url,
+                dump_dir=dump,
             )
-            await serve(config, on_ready=lambda address: announce(address, key))
 
 
 def _write_account(folder: Path, simulator: Simulator) -> Path:

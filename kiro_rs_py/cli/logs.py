@@ -99,7 +99,10 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """One record → one line; tracebacks follow indented (text) or as a member (JSON)."""
+    """One record → one line; tracebacks follow indented (text) or as a member (JSON).
+
+    Members in a record's ``facts``, a request's for example, become members of the JSON line.
+    """
 
     def __init__(self, form: Literal["text", "json"], secrets: Iterable[str] = ()) -> None:
         super().__init__()
@@ -114,9 +117,11 @@ class LineFormatter(logging.Formatter):
         trace = redact(self.formatException(record.exc_info), self._secrets) if record.exc_info else None
         request_id = getattr(record, "request_id", None)
         if self._form == "json":
-            line = {"time": stamp, "level": record.levelname.lower(), "logger": record.name, "message": message}
+            line: dict[str, object] = {"time": stamp, "level": record.levelname.lower(), "logger": record.name}
+            line["message"] = message
             if request_id:
                 line["request_id"] = str(request_id)
+            line |= getattr(record, "facts", {})
             if trace:
                 line["traceback"] = trace
             return json.dumps(line, ensure_ascii=False)

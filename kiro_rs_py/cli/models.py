@@ -26,8 +26,8 @@ def models(
     """List the model names that clients can use.
 
     With their context window in tokens and the id that Kiro knows them by.
-    The names come from the built-in table and from "models" in the configuration. Other Claude names work too: dates,
-    -latest and [1m] are understood.
+    The names come from the built-in table, from "models" in the configuration, and from what a server has been told of
+    the accounts' plans. Other Claude names work too: dates, -latest and [1m] are understood.
 
     \b
     Examples:
@@ -36,9 +36,11 @@ def models(
     """
     from kiro_rs_py.cli.terminal import print_json, print_table
     from kiro_rs_py.convert.models import catalog_from_settings
+    from kiro_rs_py.upstream.catalog import saved_discovery
 
     settings = open_settings(Common(config, credentials, log_level, log_format).over(context)).config
-    catalog = catalog_from_settings(settings.models)
+    found = saved_discovery(settings.credentials_path)
+    catalog = catalog_from_settings(settings.models).with_discovered(found.models, complete=found.complete)
     entries = catalog.list(thinking_suffix=settings.thinking_suffix)
     if as_json:
         print_json(
@@ -50,6 +52,7 @@ def models(
                     "context_window": entry.window,
                     "max_output_tokens": entry.max_output,
                     "upstream_id": entry.upstream_id,
+                    "rate_multiplier": entry.rate,
                 }
                 for entry in entries
             ]

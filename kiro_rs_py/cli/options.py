@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import logging
 
+    from kiro_rs_py.config import Config
     from kiro_rs_py.config.reader import Effective, Inputs
 
 LogFormat = Literal["text", "json"]
@@ -86,10 +87,17 @@ def open_settings(common: Common, **flags: object) -> Effective:
 
     effective = read_config(inputs_of(common, **flags))
     config = effective.config
-    secrets = (config.api_key, config.admin_api_key, config.proxy_password, config.count_tokens_api_key)
-    start_logging(common, config.log_format, secrets=tuple(secret for secret in secrets if secret))
+    start_logging(common, config.log_format, secrets=secrets_of(config))
     warn(effective.warnings)
     return effective
+
+
+def secrets_of(config: Config) -> tuple[str, ...]:
+    """The secrets among the settings, for the log to black out."""
+    from kiro_rs_py.config.keys import KEYS
+
+    found = (getattr(config, key.name) for key in KEYS.values() if key.secret)
+    return tuple(secret for secret in found if secret)
 
 
 def start_logging(common: Common, form: LogFormat, *, secrets: tuple[str, ...] = ()) -> logging.Handler:

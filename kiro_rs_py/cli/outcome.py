@@ -95,6 +95,11 @@ def exit_code_of_run(run: Callable[[list[str]], int], args: list[str]) -> int:
         code = ExitCode.FAILED
     except Exception as error:
         code = _report(_only_one(error))
+    except BaseExceptionGroup as group:
+        # Ctrl-C while nurseries are being left comes in groups, in the company of what it interrupted.
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        code = ExitCode.INTERRUPTED
     return code
 
 

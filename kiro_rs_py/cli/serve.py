@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,37 +37,48 @@ def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Play against a simulated Kiro: no account, no configuration, no network.")
     ] = False,
+    dump: Annotated[
+        Path | None,
+        typer.Option(
+            "--dump",
+            metavar="DIR",
+            help="Write redacted answers of Kiro into this folder, for `decode` and bug reports.",
+            show_default=False,
+        ),
+    ] = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
     """Run the proxy until Ctrl-C or SIGTERM.
 
     Prints the base URL and settings to paste into clients. Needs an api_key (`kiro-rs-py config init` makes one) and
-    an account (`kiro-rs-py login`); --demo needs neither.
+    an account (`kiro-rs-py login`, or an API key in KIRO_API_KEY); --demo needs neither.
 
     \b
     Examples:
       kiro-rs-py serve --demo
       kiro-rs-py serve
       kiro-rs-py serve --host 0.0.0.0 --port 8990 --log-format json
+      kiro-rs-py serve --dump dumps
     """
     common = Common(config, credentials, log_level, log_format).over(context)
     # What is imported now stays; looking for garbage in it meanwhile is a tenth of the start.
     gc.disable()
     if demo:
-        _serve_demo(common, host, port)
+        _serve_demo(common, host, port, dump)
     else:
-        _serve_account(common, host, port)
+        _serve_account(common, host, port, dump)
 
 
-def _serve_account(common: Common, host: str | None, port: int | None) -> None:
+def _serve_account(common: Common, host: str | None, port: int | None, dump: Path | None) -> None:
+    from kiro_rs_py.cli.environment_key import environment_accounts
     from kiro_rs_py.cli.outcome import warn
     from kiro_rs_py.config.serving import serving_problems
     from kiro_rs_py.errors import ConfigError
 
     def read() -> Effective:
         """Settings fit to serve with, now and again at each SIGHUP."""
-        settings = open_settings(common, host=host, port=port)
+        settings = open_settings(common, host=host, port=port, dump_dir=dump)
         _put_request_ids_into_the_log()
         problems, warnings = serving_problems(settings.config)
         if problems:
@@ -74,6 +87,7 @@ def _serve_account(common: Common, host: str | None, port: int | None) -> None:
         return settings
 
     settings = read()
+    accounts = environment_accounts(os.environ)
 
     import trio
 
@@ -83,10 +97,11 @@ def _serve_account(common: Common, host: str | None, port: int | None) -> None:
         _announce(address.url, "YOUR_API_KEY", f"YOUR_API_KEY stands for your api_key: {settings.sources['api_key']}.")
 
     gc.enable()
-    trio.run(partial(run_server, settings.config, on_ready=announce, reload=lambda: read().config))
+    configured = partial(run_server, settings.config, reload=lambda: read().config, extra_credentials=accounts)
+    trio.run(partial(configured, on_ready=announce))
 
 
-def _serve_demo(common: Common, host: str | None, port: int | None) -> None:
+def _serve_demo(common: Common, host: str | None, port: int | None, dump: Path | None) -> None:
     import trio
 
     from kiro_rs_py.cli.demo import serve_demo
@@ -98,7 +113,7 @@ def _serve_demo(common: Common, host: str | None, port: int | None) -> None:
         _announce(address.url, key, "This is a demo: a simulated Kiro answers, and the key ends with this process.")
 
     gc.enable()
-    trio.run(serve_demo, host or "127.0.0.1", port, announce)
+    trio.run(serve_demo, host or "127.0.0.1", port, announce, dump)
 
 
 def _put_request_ids_into_the_log() -> None:

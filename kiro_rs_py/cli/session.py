@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,18 +15,19 @@ import trio
 
 from kiro_rs_py.cli.options import Common, open_settings
 from kiro_rs_py.cli.outcome import ExitCode
-from kiro_rs_py.errors import CredentialFileError, NotFound
+from kiro_rs_py.errors import CredentialFileError, NotFound, RefreshFailed
 
 if TYPE_CHECKING:
     from kiro_rs_py.config import Config
+    from kiro_rs_py.upstream.credential import Credential, TokenGrant
     from kiro_rs_py.upstream.endpoints import Endpoints
     from kiro_rs_py.upstream.http import HttpClients
     from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
+    from kiro_rs_py.upstream.rotation import TokenService
     from kiro_rs_py.upstream.state import StateStore
     from kiro_rs_py.upstream.store import CredentialStore
 
 T = TypeVar("T")
-StatusT = TypeVar("StatusT", bound="CredentialStatus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,10 @@ class Session:
 
         Raises CredentialFileError.
         """
-        from kiro_rs_py.upstream.pool import open_pool
         from kiro_rs_py.upstream.refresh import Refresher
 
         service = Refresher(self.http, self.config, endpoints=self.endpoints)
-        async with open_pool(self.config, self.store, self.state, service, background=False) as pool:
+        async with _open_pool(self.config, self.store, self.state, service) as pool:
             yield pool
 
 
@@ -65,6 +65,38 @@ async def open_session(config: Config) -> AsyncIterator[Session]:
     state = StateStore.beside(config.credentials_path)
     async with HttpClients(config) as http:
         yield Session(config, store, state, http, Endpoints(config))
+
+
+@asynccontextmanager
+async def open_offline_pool(config: Config) -> AsyncIterator[CredentialPool]:
+    """The accounts, for commands that only look at them or change the file: httpx is not even imported.
+
+    Raises CredentialFileError.
+    """
+    from kiro_rs_py.upstream.state import StateStore
+    from kiro_rs_py.upstream.store import CredentialStore
+
+    store, state = CredentialStore(config.credentials_path), StateStore.beside(config.credentials_path)
+    async with _open_pool(config, store, state, _NoService()) as pool:
+        yield pool
+
+
+def _open_pool(
+    config: Config, store: CredentialStore, state: StateStore, service: TokenService
+) -> AbstractAsyncContextManager[CredentialPool]:
+    """The same accounts that ``serve`` has, the one from the environment included."""
+    from kiro_rs_py.cli.environment_key import environment_accounts
+    from kiro_rs_py.upstream.pool import open_pool
+
+    extra = environment_accounts(os.environ)
+    return open_pool(config, store, state, service, extra_credentials=extra, background=False)
+
+
+class _NoService:
+    """A token service for those who never ask it."""
+
+    async def refresh(self, credential: Credential) -> TokenGrant:
+        raise RefreshFailed("This command does not refresh tokens.")
 
 
 def account_config(common: Common) -> Config:
@@ -118,6 +150,7 @@ async def _until_signal(function: Callable[[], Awaitable[T]]) -> T:
     results: list[T] = []
     failure: BaseException | None = None
     interrupted = False
+    work = trio.CancelScope()
 
     async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         nonlocal interrupted
@@ -131,11 +164,11 @@ async def _until_signal(function: Callable[[], Awaitable[T]]) -> T:
 
     async with trio.open_nursery() as nursery:
         await nursery.start(watch)
-        with trio.CancelScope() as work:
-            try:
+        try:
+            with work:
                 results.append(await function())
-            except (Exception, BaseExceptionGroup) as error:
-                failure = _single(error)
+        except (Exception, BaseExceptionGroup) as error:
+            failure = _single(error)
         nursery.cancel_scope.cancel()
     if interrupted and not results:
         raise KeyboardInterrupt
@@ -161,3 +194,9 @@ def _is_cancelled(error: BaseException) -> bool:
 def tell(line: str = "") -> None:
     """A line for the person at the terminal, on stderr: results go to stdout."""
     print(line, file=sys.stderr, flush=True)
+
+
+def stdin_is_terminal() -> bool:
+    """Whether a person may be asked; False also where there is no stdin at all, as under some supervisors."""
+    stdin: object = sys.stdin
+    return stdin is not None and sys.stdin.isatty()

@@ -53,6 +53,13 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "Key of the admin page and API; without it they are off.",
             secret=True,
         ),
+        Key("admin_hosts", values.strings, "Host names the admin page has behind a reverse proxy."),
+        Key(
+            "metrics_key",
+            values.visible_text,
+            "Key of /metrics; without it only programs on this machine may read them.",
+            secret=True,
+        ),
         Key("cors_origins", values.origins, 'Web origins that may call the API from a browser; "*" means all.'),
         Key("max_inbound_body_bytes", values.whole_number(1), "Largest request body accepted from a client."),
         Key("max_concurrent_requests", values.whole_number(0), "Requests running at once; 0 means no limit."),
@@ -96,6 +103,9 @@ GROUPS: dict[str, tuple[Key, ...]] = {
         Key("proxy_username", values.text, "Used together with proxy_password only."),
         Key("proxy_password", values.text, "Used together with proxy_username only.", secret=True),
         Key("no_proxy", values.strings, "Hosts to reach without the proxy."),
+        Key(
+            "dump_dir", values.path, "Folder for redacted answers of Kiro, for bug reports; unset means none are kept."
+        ),
     ),
     "Conversion": (
         Key("thinking_suffix", values.suffix, 'Model-name suffix that turns thinking on; "" turns the suffix off.'),

@@ -144,9 +144,12 @@ def _take_file(collected: _Collected, file: ConfigFile) -> None:
         take = collected.take_secret_file if is_file else collected.take
         take(key, value, file.path.parent, where=where, source=str(file.path))
     if file.readable_by_others and any(KEYS[name].secret for name in seen):
-        collected.warnings.append(
-            f"{file.path} holds secrets and can be read by other users. Run `chmod 600 {file.path}`."
-        )
+        collected.warnings.append(exposure_of(file.path))
+
+
+def exposure_of(path: Path) -> str:
+    """The warning about a file of secrets that other users can read."""
+    return f"{path} holds secrets and can be read by other users. Run `chmod 600 {path}`."
 
 
 def _note_unknown(collected: _Collected, written: str, path: Path) -> None:

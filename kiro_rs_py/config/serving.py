@@ -44,7 +44,8 @@ def serving_problems(config: Config) -> tuple[list[str], list[str]]:
     reachable = not is_loopback(config.host)
     if not config.api_key:
         problems.append(f"api_key is missing: without it anybody could use your account. {_REMEDY}")
-    for name, key in (("api_key", config.api_key), ("admin_api_key", config.admin_api_key)):
+    for name in ("api_key", "admin_api_key", "metrics_key"):
+        key: str = getattr(config, name)
         weakness = weakness_of(key) if key else None
         if weakness and reachable:
             problems.append(f"{name} is {weakness}, and {config.host} can be reached by others. {_REMEDY}")

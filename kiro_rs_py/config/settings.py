@@ -17,6 +17,8 @@ class Config:
     port: int = 8080
     api_key: str = field(default="", repr=False)
     admin_api_key: str = field(default="", repr=False)
+    admin_hosts: tuple[str, ...] = ()
+    metrics_key: str = field(default="", repr=False)
     cors_origins: tuple[str, ...] = ()
     max_inbound_body_bytes: int = 50 * 2**20
     max_concurrent_requests: int = 1000
@@ -45,6 +47,7 @@ class Config:
     proxy_username: str | None = field(default=None, repr=False)
     proxy_password: str | None = field(default=None, repr=False)
     no_proxy: tuple[str, ...] = ()
+    dump_dir: Path | None = None
     # conversion
     thinking_suffix: str = "-thinking"
     thinking_format: Literal["blocks", "thinking", "think", "reasoning_content"] | None = None

@@ -17,6 +17,7 @@ _HEAD = """\
 
 # Keys without a default to show. The values are examples and stay commented out.
 _EXAMPLES: dict[str, object] = {
+    "metrics_key": "a-long-random-text",
     "credentials_path": "credentials.json",
     "machine_id": "2582956e-cc88-4669-b546-07adbffcb894",
     "auth_region": "us-east-1",
@@ -27,6 +28,7 @@ _EXAMPLES: dict[str, object] = {
     "proxy_url": "socks5h://127.0.0.1:1080",
     "proxy_username": "name",
     "proxy_password": "password",
+    "dump_dir": "dumps",
     "thinking_format": "blocks",
     "count_tokens_api_url": "https://tokens.example.com/v1/messages/count_tokens",
     "count_tokens_api_key": "key-of-that-service",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from kiro_rs_py.errors import (
     AccountSuspended,
@@ -59,11 +61,36 @@ _BY_HOPE = (
 )
 
 
+class Tally(Protocol):
+    """What a request has cost, whatever comes of it: kept by whoever asks, added to while it is under way.
+
+    ``attempts`` made so far and how many of them were ``retries``, ``credential_id`` of the last one, ``waited``:
+    seconds in which there was nothing to do but wait, for a free account, its token, a pause, the connection, or the
+    next piece of the answer.
+    """
+
+    attempts: int
+    retries: int
+    credential_id: int | None
+    waited: float
+
+
+@dataclass(slots=True)
+class OwnTally:
+    """A tally of those who do not care."""
+
+    attempts: int = 0
+    retries: int = 0
+    credential_id: int | None = None
+    waited: float = 0.0
+
+
 class Attempts:
     """The attempts of one request. ``deadline`` and all times in Trio's seconds; ``jitter`` gives 0 … 1."""
 
-    def __init__(self, deadline: float, jitter: Callable[[], float]) -> None:
+    def __init__(self, deadline: float, jitter: Callable[[], float], tally: Tally | None = None) -> None:
         self.count = 0
+        self.tally: Tally = OwnTally() if tally is None else tally
         self._deadline = deadline
         self._jitter = jitter
         self._tries: Counter[int] = Counter()
@@ -76,6 +103,9 @@ class Attempts:
     def begin(self, credential_id: int) -> None:
         """A try with this credential starts now."""
         self.count += 1
+        self.tally.attempts += 1
+        self.tally.retries += self.count > 1
+        self.tally.credential_id = credential_id
         self._tries[credential_id] += 1
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar
 
@@ -84,6 +85,12 @@ class CredentialDocument:
         """Raises UnknownCredential."""
         return self._credentials[self._index(credential_id)]
 
+    def entry(self, credential_id: int) -> JsonObject:
+        """A copy of one entry as it is written, unknown members included, and with its id. Raises UnknownCredential."""
+        written = self._entries[self._index(credential_id)]
+        assert isinstance(written, dict)
+        return {"id": credential_id, **deepcopy(written)}
+
     def to_text(self) -> str:
         """The whole document in the style it was read in."""
         value: Json = self._entries[0] if self.shape == "object" else list(self._entries)
@@ -125,6 +132,24 @@ class CredentialDocument:
         self.changed = True
         self._credentials, self._problems = self._read_entries()
         return removed
+
+    def put_back(self, entry: JsonObject) -> Credential:
+        """Append an entry that was taken out, as :meth:`entry` gave it, under its old id.
+
+        Raises BadField if it cannot stand beside the others any more: its login or id is in use.
+        """
+        self.complete_ids()
+        self._entries.append(deepcopy(entry))
+        credentials, problems = self._read_entries()
+        place = len(self._entries) - 1
+        for problem in problems:
+            if problem.index == place:
+                del self._entries[place]
+                raise BadField(problem.field, problem.problem)
+        self.shape = "list"
+        self.changed = True
+        self._credentials, self._problems = credentials, problems
+        return credentials[place]
 
     def complete_ids(self) -> None:
         """Write the ids that were given out on reading into the entries of a list; a single object stays as it is."""

@@ -158,7 +158,7 @@ _QUOTA_SENTENCES = {
 }
 
 
-_PRIVATE = re.compile(r"https?://\S+|arn:\S+|\S+@\S+|\b(?:aoa|aor|ksk_|eyJ)[\w.-]{8,}|\bd-[0-9a-f]{10}\.\S+")
+_PRIVATE = re.compile(r"https?://\S+|arn:\S+|\S+@\S+|\b(?:aoa|aor|ksk_|eyJ)[\w.:+/=-]{8,}|\bd-[0-9a-f]{10}\.\S+")
 _BEARER_TEXTS = ("bearer token", "invalid token", "token is invalid", "expired token", "token has expired")
 _CONTEXT_TEXTS = ("input is too long", "prompt is too long", "context window is full")
 _QUOTA_TEXTS = ("you have reached the limit", "maximum request reached for this month")

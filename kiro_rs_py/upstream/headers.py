@@ -1,8 +1,7 @@
 """The headers of each call, in the order the reference implementation sends them (upstream-protocol §1.1, §6.1, §7.1).
 
-Lists of pairs in lower case, made for ``httpx.Request(headers=…)``, which keeps order and spelling. ``host`` is the
-target's, with its port if that is not the usual one. All functions raise ConfigError for a bearer that cannot stand in
-a header.
+Lists of pairs in lower case, made for ``httpx.Request(headers=…)``, which keeps order and spelling. All functions raise
+ConfigError for a bearer that cannot stand in a header.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from uuid import uuid4
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import ConfigError
 from kiro_rs_py.upstream.credential import Credential
+from kiro_rs_py.upstream.endpoints import authority
 
 Headers: TypeAlias = list[tuple[str, str]]
 
@@ -35,7 +35,7 @@ class _Agent(Protocol):
     def node_version(self) -> str: ...
 
 
-def chat_headers(config: Config, credential: Credential, host: str, body: bytes) -> Headers:
+def chat_headers(config: Config, credential: Credential, url: str, body: bytes) -> Headers:
     """GenerateAssistantResponse (§1.1). The invocation id is fresh for each call."""
     machine_id = credential.effective_machine_id(config.machine_id)
     return [
@@ -43,7 +43,7 @@ def chat_headers(config: Config, credential: Credential, host: str, body: bytes)
         ("x-amzn-codewhisperer-optout", "true"),
         ("x-amzn-kiro-agent-mode", "vibe"),
         *_streaming_agent(config, machine_id),
-        ("host", host),
+        ("host", authority(url)),
         *_invocation(attempts=3),
         *_bearer(credential),
         ("connection", "close"),
@@ -51,14 +51,14 @@ def chat_headers(config: Config, credential: Credential, host: str, body: bytes)
     ]
 
 
-def mcp_headers(config: Config, credential: Credential, host: str, body: bytes) -> Headers:
+def mcp_headers(config: Config, credential: Credential, url: str, body: bytes) -> Headers:
     """Web search (§7.1); the ARN as a header is what newer versions of the reference add."""
     machine_id = credential.effective_machine_id(config.machine_id)
     arn = profile_arn_of(credential)
     return [
         ("content-type", "application/json"),
         *_streaming_agent(config, machine_id),
-        ("host", host),
+        ("host", authority(url)),
         *_invocation(attempts=3),
         *_bearer(credential),
         *([("x-amzn-kiro-profile-arn", arn)] if arn else []),
@@ -68,7 +68,7 @@ def mcp_headers(config: Config, credential: Credential, host: str, body: bytes) 
 
 
 def control_headers(
-    config: Config, credential: Credential, host: str, body: bytes | None = None, *, target: str | None = None
+    config: Config, credential: Credential, url: str, body: bytes | None = None, *, target: str | None = None
 ) -> Headers:
     """getUsageLimits, ListAvailableModels (§6.1, §8.1); with ``body`` and ``target``, ListAvailableProfiles (§8.2)."""
     name = f"KiroIDE-{CONTROL_KIRO_VERSION}-{credential.effective_machine_id(config.machine_id)}"
@@ -82,7 +82,7 @@ def control_headers(
             f"aws-sdk-js/{RUNTIME_SDK} ua/2.1 os/darwin#24.6.0 lang/js md/nodejs#22.21.1"
             f" api/codewhispererruntime#{RUNTIME_SDK} m/N,E {name}",
         ),
-        ("host", host),
+        ("host", authority(url)),
         *_invocation(attempts=1),
         *_bearer(credential),
         ("connection", "close"),

@@ -116,8 +116,10 @@ class TLSLink:
             await self._feed()
 
     async def send(self, data: bytes) -> None:
-        self._tls.write(data)
-        await self._flush()
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+            await self._flush()
 
     def close(self) -> None:
         self._link.close()

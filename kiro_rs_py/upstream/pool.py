@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,9 @@ class CredentialStatus:
     in_flight: int
     success_count: int
     failure_count: int
+    failures_in_a_row: int
+    """Throttles, refusals and failed refreshes since the last success."""
+    last_error: str | None
     last_used_at: datetime | None
     expires_at: datetime | None
     refresh_failures: int
@@ -138,6 +142,10 @@ async def _complete_ids(roster: Roster) -> None:
         logger.warning("the accounts' new ids cannot be saved: %s", error)
 
 
+def _name_of(outcome: Outcome) -> str:
+    return type(outcome.error).__name__ if isinstance(outcome, Failed) else type(outcome).__name__.lower()
+
+
 class CredentialPool:
     """All accounts. Made by :func:`open_pool`."""
 
@@ -161,6 +169,7 @@ class CredentialPool:
         self._jitter = jitter
         self._places = places
         self._place_free = trio.Event()
+        self._outcomes: Counter[str] = Counter()
 
     # --- requests ---
 
@@ -235,6 +244,17 @@ class CredentialPool:
         """Seconds this computer's clock is ahead of the token service's; None while unknown."""
         return self._rotation.clock_skew
 
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How many attempts ended how since the start: ``succeeded``, ``abandoned``, or an error's class name."""
+        return self._outcomes
+
+    @property
+    def refreshes(self) -> Mapping[str, int]:
+        """How many refreshes ended how since the start: ``renewed``, ``adopted`` from another process, ``rejected``,
+        ``failed``."""
+        return self._rotation.outcomes
+
     def credential(self, credential_id: int) -> Credential:
         """An account's present values. Raises NotFound."""
         return self._roster.get(credential_id).credential
@@ -256,6 +276,8 @@ class CredentialPool:
             in_flight=entry.in_flight,
             success_count=entry.success_count,
             failure_count=entry.failure_count,
+            failures_in_a_row=entry.strikes + entry.refusals + entry.refresh_failures,
+            last_error=str(entry.last_error) if entry.last_error else None,
             last_used_at=entry.last_used_at,
             expires_at=credential.expires_at,
             refresh_failures=entry.refresh_failures,
@@ -375,6 +397,7 @@ class CredentialPool:
     def _settle(self, entry: Entry, lease: Lease, outcome: Outcome) -> None:
         self._release(entry)
         before = entry.standing.state
+        self._outcomes[_name_of(outcome)] += 1
         settle(entry, lease, outcome, self._roster.moment(), self._jitter())
         if entry.standing.state != before:
             logger.warning("credential #%d: %s → %s. %s", entry.id, before, entry.standing.state, entry.standing.cause)

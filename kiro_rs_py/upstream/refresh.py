@@ -178,8 +178,8 @@ def refusal(
     if retry_after is None and 400 <= status < 500:
         retry_after = PAUSE_SECONDS
     if status == 429:
-        return RefreshFailed("The token service asks for a pause (429).", retry_after=retry_after)
-    return RefreshFailed(f"The token service answered {status}.", retry_after=retry_after)
+        return RefreshFailed("The token service asks for a pause (429).", retry_after=retry_after, status=status)
+    return RefreshFailed(f"The token service answered {status}.", retry_after=retry_after, status=status)
 
 
 def _codes(headers: Mapping[str, str], envelope: Mapping[str, object]) -> Iterator[str]:

@@ -156,6 +156,7 @@ class Roster:
             elif entry.on_disk != credential:
                 self._adopt(entry, credential, is_ours=entry is ours)
             present.append(entry)
+            self.gone.discard(entry.id)  # put back after it was taken out
         for credential_id in from_file:
             logger.info("credential #%d is no longer in the file", credential_id)
             if not stored.problems:  # else it may be one of those, and come back when it is corrected

@@ -9,6 +9,7 @@ woken; and a flight belongs to the pool, so that a client which hangs up cannot 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class Rotation:
         self._timings = timings
         self._config_machine_id = config_machine_id
         self._flights: dict[int, _Flight] = {}
+        self.outcomes: Counter[str] = Counter()
         self.clock_skew: float | None = None
         """Seconds this computer's clock is ahead of the token service's, as last seen."""
 
@@ -177,6 +179,7 @@ class Rotation:
             await self._look_at_disk()
             if self._good(entry, before, None if stale else margin):
                 logger.info("credential #%d: another process has refreshed it", entry.id)
+                self.outcomes["adopted"] += 1
                 return
             if not turn.held:
                 raise RefreshFailed("Another process is refreshing this account.", retry_after=2.0)
@@ -257,6 +260,7 @@ class Rotation:
         self._compare_clocks(grant)
         if not grant.access_token:
             raise RefreshFailed("The token service answered without an access token; its refresh token was kept.")
+        self.outcomes["renewed"] += 1
         logger.info("credential #%d: token refreshed", entry.id)
 
     def _compare_clocks(self, grant: TokenGrant) -> None:
@@ -288,6 +292,7 @@ class Rotation:
         state: StateName = "reauth_required" if isinstance(error, RefreshRejected) else "invalid_config"
         rejected = error if isinstance(error, RefreshRejected) else RefreshRejected(str(error))
         logger.error("credential #%d: %s", entry.id, error)
+        self.outcomes["rejected"] += 1
         if entry.standing.state not in ("disabled", "suspended"):
             stop(entry, state, str(error), rejected, self._roster.moment())
         return without_traceback(rejected)
@@ -295,6 +300,7 @@ class Rotation:
     def _failed(self, entry: Entry, error: RefreshFailed, stale: str | None) -> RefreshFailed | None:
         """The error for the askers; None when the old token will do for now."""
         moment = self._roster.moment()
+        self.outcomes["failed"] += 1
         entry.refresh_failures += 1
         growing = min(self._timings.longest_back_off, 5.0 * 2.0 ** min(entry.refresh_failures - 1, 6))
         seconds = growing * (1.0 + 0.25 * self._jitter()) if error.retry_after is None else error.retry_after

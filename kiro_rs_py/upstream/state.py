@@ -1,7 +1,8 @@
 """StateStore: what this program remembers about accounts and the credentials file cannot carry (PRODUCT §2).
 
 A TOML file of our own next to the credentials: statistics, automatic states with their cause, cached balances, the
-load-balancing override. Nothing in it is secret or precious: a file that cannot be read is replaced, with a warning.
+load-balancing override, each account's models, what was learnt of counting tokens. Nothing in it is secret or precious:
+a file that cannot be read is replaced, with a warning.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Literal, TypeAlias, cast
 import tomli_w
 import trio
 
-from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.calibration import Calibration, parse_calibration
+from kiro_rs_py.convert.discovered import DiscoveredModel, parse_models
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.atomic import make_private_folder, replace_file, tighten
 from kiro_rs_py.upstream.credential import parse_time
@@ -61,12 +64,23 @@ class CachedBalance:
     data: JsonObject = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedModels:
+    """The models an account was told of, and when."""
+
+    listed_at: datetime
+    models: tuple[DiscoveredModel, ...]
+
+
 @dataclass(slots=True)
 class State:
     """The content of the file; changed in place by the function given to :meth:`StateStore.update`."""
 
     accounts: dict[int, AccountRecord] = field(default_factory=dict)
     balances: dict[int, CachedBalance] = field(default_factory=dict)
+    models: dict[int, ListedModels] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    """By upstream model id."""
     load_balancing_mode: Mode | None = None
     statistics_imported: bool = False
 
@@ -78,6 +92,7 @@ class State:
         """Remove everything about an account."""
         self.accounts.pop(credential_id, None)
         self.balances.pop(credential_id, None)
+        self.models.pop(credential_id, None)
 
     def add_uses(self, credential_id: int, successes: int, failures: int, last_used_at: datetime | None) -> None:
         """Add to the counters, so that two servers on one file both count."""
@@ -183,7 +198,20 @@ def _from_toml(document: Mapping[str, object]) -> State:
         data = _json_object(table.get("data"))
         if cached_at is not None and data is not None:
             state.balances[credential_id] = CachedBalance(cached_at, data)
+    for credential_id, table in _tables(document.get("models")):
+        listed_at = _time(table.get("listed_at"))
+        data = _json_object(table.get("data"))
+        if listed_at is not None and data is not None:
+            state.models[credential_id] = ListedModels(listed_at, parse_models(data.get("models")))
+    state.calibrations = _calibrations(document.get("calibrations"))
     return state
+
+
+def _calibrations(value: object) -> dict[str, Calibration]:
+    if not isinstance(value, dict):
+        return {}
+    parsed = {str(model): parse_calibration(table) for model, table in value.items()}
+    return {model: calibration for model, calibration in parsed.items() if calibration is not None}
 
 
 def _tables(value: object) -> list[tuple[int, Mapping[str, object]]]:
@@ -238,7 +266,17 @@ def _to_toml(state: State) -> dict[str, object]:
         str(key): {"cached_at": balance.cached_at, "data": json.dumps(balance.data)}
         for key, balance in sorted(state.balances.items())
     }
+    document["models"] = {
+        str(key): {"listed_at": listed.listed_at, "data": _models_text(listed.models)}
+        for key, listed in sorted(state.models.items())
+    }
+    document["calibrations"] = {key: value.to_json() for key, value in sorted(state.calibrations.items())}
     return document
+
+
+def _models_text(models: tuple[DiscoveredModel, ...]) -> str:
+    entries: list[Json] = [model.to_json() for model in models]
+    return json.dumps({"models": entries})
 
 
 def _record_to_toml(record: AccountRecord) -> dict[str, object]:

@@ -105,6 +105,14 @@ class CredentialStore:
             finally:
                 lock.release()
 
+    def peek(self) -> StoredCredentials:
+        """Like :meth:`load`, but without touching anything, not even permissions that are too wide."""
+        return self._parse(self._decoded_text(), _number(self._lock().peek_text())).stored()
+
+    def lock_path(self, credential_id: int | None = None) -> Path:
+        """The lock file of this store, or of the refreshes of one account."""
+        return self._beside(".lock" if credential_id is None else f".refresh-{credential_id}.lock")
+
     def update_now(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
         """Read, apply ``change``, write if it changed anything; blocking.
 
@@ -156,7 +164,7 @@ class CredentialStore:
 
         Raises CredentialFileError if there can be no lock file.
         """
-        lock = FileLock(self._beside(f".refresh-{credential_id}.lock"))
+        lock = FileLock(self.lock_path(credential_id))
         try:
             held = await lock.acquire_async(seconds)
         except OSError as error:
@@ -174,7 +182,7 @@ class CredentialStore:
         return target.with_name(f".{target.name}{suffix}" if suffix.startswith(".refresh") else target.name + suffix)
 
     def _lock(self) -> FileLock:
-        return FileLock(self._beside(".lock"))
+        return FileLock(self.lock_path())
 
     def _acquire(self, lock: FileLock, seconds: float) -> bool:
         try:
@@ -194,6 +202,9 @@ class CredentialStore:
             return None
         except OSError as error:
             self._say_once(f"{self.path} may be readable by others and cannot be made private: {error.strerror}.")
+        return self._decoded_text()
+
+    def _decoded_text(self) -> str | None:
         try:
             return self.path.read_bytes().decode("utf-8-sig")
         except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import httpx
 import trio
@@ -19,16 +20,30 @@ from kiro_rs_py.convert.events import (
     ToolUseFragment,
     parse_event,
 )
-from kiro_rs_py.errors import CodecError, EmptyAnswer, KiroError
+from kiro_rs_py.errors import CodecError, EmptyAnswer, KiroError, UpstreamUnavailable
+from kiro_rs_py.upstream.attempts import OwnTally, Tally
 from kiro_rs_py.upstream.failures import classify_fault, translate_transport_error
 from kiro_rs_py.upstream.leases import Failed, Outcome, Succeeded
-from kiro_rs_py.upstream.transport import ResponseBody
 
 MAX_HELD_EVENTS = 1000
 """Events held back while waiting for the first that says something; a stream of nothing but usage is no answer."""
 
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Of one answer, framing included: many times what a model can say. What is held of an answer that is not handed on
+at once (``/cc``, plain JSON, a tool call's arguments) is bounded by it."""
+
 WORDLESS_ENDS = frozenset({"CONTENT_FILTERED", "MODEL_CONTEXT_WINDOW_EXCEEDED"})
 """Stop reasons with which an answer without a word is one: to ask again would change nothing."""
+
+
+class Body(Protocol):
+    """Where the bytes come from: :class:`~kiro_rs_py.upstream.transport.ResponseBody`, or what records it."""
+
+    async def receive(self) -> bytes: ...
+
+    def expire(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class KiroStream:
@@ -36,25 +51,28 @@ class KiroStream:
 
     ``attempts`` tells how many tries the request took, ``credential_id`` who answered, ``upstream_request_id`` is the
     upstream's name of the call, for its support. Made by :meth:`kiro_rs_py.upstream.client.KiroClient.converse`.
-    ``settle`` takes the Outcome, exactly once.
+    ``settle`` takes the Outcome, exactly once. The time spent waiting for bytes is added to ``tally``.
     """
 
     def __init__(
         self,
-        body: ResponseBody,
+        body: Body,
         settle: Callable[[Outcome], None],
         *,
         credential_id: int,
         upstream_request_id: str | None,
+        tally: Tally | None = None,
     ) -> None:
         self.attempts = 1
         self.credential_id = credential_id
         self.upstream_request_id = upstream_request_id
+        self._tally: Tally = OwnTally() if tally is None else tally
         self._body = body
         self._settle: Callable[[Outcome], None] | None = settle
         self._decoder = EventStreamDecoder()
         self._held: list[KiroEvent] = []
         self._failure: CodecError | None = None
+        self._size = 0
         self._waiting_since = math.inf
 
     async def start(self) -> None:
@@ -129,16 +147,20 @@ class KiroStream:
         while True:
             if self._failure is not None:
                 raise self._failure
-            self._waiting_since = trio.current_time()
+            since = self._waiting_since = trio.current_time()
             try:
                 data = await self._body.receive()
             except httpx.RequestError as exc:
                 raise translate_transport_error(exc) from exc
             finally:
                 self._waiting_since = math.inf
+                self._tally.waited += trio.current_time() - since
             if not data:
                 self._decoder.receive_eof()
                 return None
+            self._size += len(data)
+            if self._size > MAX_ANSWER_BYTES:
+                raise UpstreamUnavailable(f"Kiro's answer is larger than {MAX_ANSWER_BYTES >> 20} MiB.")
             events = self._decode(data)
             if events:
                 return events

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from kiro_rs_py.cli import run
+
+if TYPE_CHECKING:
+    from tests.cli.simulated import Kiro
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,18 @@ def cli(home: Path, clean_logging: None, capsys: pytest.CaptureFixture[str], mon
         return Result(code, captured.out, captured.err)
 
     return run_cli
+
+
+@pytest.fixture
+def kiro(cli: RunCli, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kiro]:
+    """The command line with a simulated Kiro behind it; nothing of this machine's own accounts is seen."""
+    from kiro_rs_py.simulator.app import Simulator
+    from tests.cli.simulated import Kiro, simulator_in_thread
+
+    for name in ("KIRO_API_KEY", "KIROCLI_DB_PATH", "KIRO_CLI_DB_FILE", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    simulator = Simulator()
+    simulator.oidc.interval = 0.02
+    with simulator_in_thread(simulator) as (url, token):
+        monkeypatch.setenv("KIRO_RS_UPSTREAM_URL", url)
+        yield Kiro(simulator, url, home, cli, token)

@@ -103,7 +103,9 @@ def test_json_lines(log: io.StringIO) -> None:
     set_up_logging(LogFilter(), "json", stream=log)
     emit(request_id="req_1")
     logging.getLogger("kiro_rs_py.serve").info("plain")
-    with_trace, plain = (json.loads(line) for line in log.getvalue().splitlines())
+    logging.getLogger("kiro_rs_py.serve").info("POST", extra={"facts": {"status": 200}})
+    with_trace, plain, request = (json.loads(line) for line in log.getvalue().splitlines())
+    assert (request["message"], request["status"]) == ("POST", 200)
     assert with_trace["request_id"] == "req_1"
     assert with_trace["traceback"].startswith("Traceback")
     assert with_trace["level"] == "warning"

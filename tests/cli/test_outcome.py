@@ -55,8 +55,12 @@ def test_every_problem_is_a_line_and_the_hint_comes_last(capsys: pytest.CaptureF
 
 
 def test_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
-    assert raising(KeyboardInterrupt()) == ExitCode.INTERRUPTED
+    in_nurseries = BaseExceptionGroup("", [ValueError(), BaseExceptionGroup("", [KeyboardInterrupt()])])
+    for interrupt in (KeyboardInterrupt(), in_nurseries):
+        assert raising(interrupt) == ExitCode.INTERRUPTED
     assert capsys.readouterr().err == ""
+    with pytest.raises(BaseExceptionGroup):
+        raising(BaseExceptionGroup("", [GeneratorExit()]))
 
 
 def test_a_bug_is_told_without_a_traceback(

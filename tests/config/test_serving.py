@@ -50,6 +50,8 @@ def test_other_keys() -> None:
         (Config(api_key=GOOD, host="0.0.0.0"), None, None),
         (Config(api_key=GOOD, admin_api_key="admin", host="0.0.0.0"), "admin_api_key is shorter", "without TLS"),
         (Config(api_key=GOOD, admin_api_key=GOOD), None, "the same as api_key"),
+        (Config(api_key=GOOD, metrics_key="metrics"), None, "metrics_key is shorter"),
+        (Config(api_key=GOOD, metrics_key="metrics", host="0.0.0.0"), "metrics_key is shorter", None),
     ],
 )
 def test_serving(config: Config, problem: str | None, warning: str | None) -> None:

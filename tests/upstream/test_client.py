@@ -262,6 +262,39 @@ async def test_a_refused_signature_without_reasoning_is_told() -> None:
         assert house.chats == 1
 
 
+@pytest.mark.parametrize("effort", [{"output_config": {"effort": "high"}}, {"reasoning": {"effort": "high"}}])
+async def test_refused_fields_are_left_out_once(effort: JsonObject) -> None:
+    """The list of models may be wrong about this account (upstream-protocol §1.10)."""
+    async with open_house() as house:
+        asked = replace(conversation("<<SAY fine>>"), extra_fields=effort)
+        async with house.client.converse(asked, request_id="req_test") as stream:
+            assert await stream.next_events()
+        first, second = (json.loads(request.body) for request in house.simulator.requests_to(CHAT))
+        assert first["additionalModelRequestFields"] == effort
+        assert "additionalModelRequestFields" not in second
+
+
+async def test_fields_and_signatures_are_left_out_one_after_the_other() -> None:
+    thought = AssistantMessage("answer", reasoning=ReasoningContent("hm", "forged"))
+    history = (UserMessage("question"), thought)
+    async with open_house() as house:
+        extra: JsonObject = {"output_config": {"effort": "high"}}
+        asked = replace(conversation("<<SAY fine>>"), history=history, extra_fields=extra)
+        async with house.client.converse(asked, request_id="req_test") as stream:
+            assert await stream.next_events()
+        assert house.chats == 3
+        assert stream.attempts == 1
+
+
+async def test_other_refusals_are_told_at_once() -> None:
+    async with open_house() as house:
+        asked = replace(conversation("<<FAULT malformed>>"), model_id="claude-opus-4.8")
+        with pytest.raises(UpstreamRejected):
+            async with house.client.converse(asked, request_id="req_test"):
+                pass
+        assert house.chats == 1
+
+
 async def test_an_empty_answer_is_asked_for_once_more() -> None:
     async with open_house() as house:
         events, stream = await house.ask("<<SAY fine>> <<FAULT empty once>>")
@@ -552,7 +585,7 @@ async def test_an_error_body_that_breaks_off() -> None:
 
 
 async def test_the_log_has_facts_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "kiro_rs_py.upstream.client")
+    caplog.set_level(logging.DEBUG, "kiro_rs_py.upstream")
     async with open_house() as house:
         with pytest.raises(UpstreamRejected):
             await house.ask("my prompt <<FAULT malformed>>")

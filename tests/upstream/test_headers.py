@@ -16,7 +16,7 @@ MACHINE = "ab" * 32
 CONFIG = Config(kiro_version="0.11.107", node_version="22.22.0", system_version="win32#10.0.22631")
 SOCIAL = Credential(access_token="aoa-token", machine_id=MACHINE, profile_arn=ARN)
 API_KEY = Credential(auth_method="api_key", kiro_api_key="ksk_test", machine_id=MACHINE, profile_arn=ARN)
-HOST = "q.us-east-1.amazonaws.com"
+URL = "https://q.us-east-1.amazonaws.com/generateAssistantResponse"
 
 STREAMING_AGENT = [
     ("x-amz-user-agent", f"aws-sdk-js/1.0.27 KiroIDE-0.11.107-{MACHINE}"),
@@ -36,7 +36,7 @@ def without_id(headers: Headers) -> Headers:
 
 
 def test_chat() -> None:
-    assert without_id(chat_headers(CONFIG, SOCIAL, HOST, b"12345")) == [
+    assert without_id(chat_headers(CONFIG, SOCIAL, URL, b"12345")) == [
         ("content-type", "application/json"),
         ("x-amzn-codewhisperer-optout", "true"),
         ("x-amzn-kiro-agent-mode", "vibe"),
@@ -52,12 +52,12 @@ def test_chat() -> None:
 
 
 def test_every_call_has_its_own_invocation_id() -> None:
-    ids = {dict(chat_headers(CONFIG, SOCIAL, HOST, b""))["amz-sdk-invocation-id"] for _ in range(3)}
+    ids = {dict(chat_headers(CONFIG, SOCIAL, URL, b""))["amz-sdk-invocation-id"] for _ in range(3)}
     assert len(ids) == 3
 
 
 def test_api_keys_say_what_they_are() -> None:
-    headers = chat_headers(CONFIG, API_KEY, HOST, b"")
+    headers = chat_headers(CONFIG, API_KEY, URL, b"")
     names = [name for name, _ in headers]
     assert ("tokentype", "API_KEY") in headers
     assert names.index("tokentype") == names.index("authorization") + 1
@@ -67,7 +67,7 @@ def test_api_keys_say_what_they_are() -> None:
 
 
 def test_mcp() -> None:
-    assert without_id(mcp_headers(CONFIG, SOCIAL, "127.0.0.1:8080", b"{}")) == [
+    assert without_id(mcp_headers(CONFIG, SOCIAL, "http://127.0.0.1:8080/mcp", b"{}")) == [
         ("content-type", "application/json"),
         *STREAMING_AGENT,
         ("host", "127.0.0.1:8080"),
@@ -79,11 +79,11 @@ def test_mcp() -> None:
         ("accept", "*/*"),
         ("content-length", "2"),
     ]
-    assert "x-amzn-kiro-profile-arn" not in dict(mcp_headers(CONFIG, API_KEY, HOST, b"{}"))
+    assert "x-amzn-kiro-profile-arn" not in dict(mcp_headers(CONFIG, API_KEY, URL, b"{}"))
 
 
 def test_control_calls_keep_to_the_old_version() -> None:
-    assert without_id(control_headers(CONFIG, SOCIAL, HOST)) == [
+    assert without_id(control_headers(CONFIG, SOCIAL, URL)) == [
         ("x-amz-user-agent", f"aws-sdk-js/1.0.0 KiroIDE-0.9.2-{MACHINE}"),
         (
             "user-agent",
@@ -100,7 +100,7 @@ def test_control_calls_keep_to_the_old_version() -> None:
 
 
 def test_control_call_with_a_target() -> None:
-    headers = control_headers(CONFIG, API_KEY, HOST, b"{}", target="AmazonCodeWhispererService.ListAvailableProfiles")
+    headers = control_headers(CONFIG, API_KEY, URL, b"{}", target="AmazonCodeWhispererService.ListAvailableProfiles")
     assert headers[:2] == [
         ("content-type", "application/x-amz-json-1.0"),
         ("x-amz-target", "AmazonCodeWhispererService.ListAvailableProfiles"),
@@ -112,6 +112,6 @@ def test_control_call_with_a_target() -> None:
 @pytest.mark.parametrize("token", ["tok\nen", "tök", "tok\0en", "token…"])
 def test_a_token_that_no_header_can_carry(token: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        chat_headers(CONFIG, Credential(id=3, access_token=token), HOST, b"")
+        chat_headers(CONFIG, Credential(id=3, access_token=token), URL, b"")
     assert "#3" in str(caught.value)
     assert "tok" not in str(caught.value).replace("token", "")

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from kiro_rs_py.convert.calibration import Calibration
+from kiro_rs_py.convert.discovered import DiscoveredModel
+from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.locks import FileLock
-from kiro_rs_py.upstream.state import AccountRecord, CachedBalance, SavedStanding, State, StateStore
+from kiro_rs_py.upstream.state import AccountRecord, CachedBalance, ListedModels, SavedStanding, State, StateStore
 
 NOW = datetime(2026, 2, 13, 10, 0, tzinfo=UTC)
 
@@ -31,6 +34,9 @@ def fill(state: State) -> None:
     )
     state.accounts[4] = AccountRecord(standing=SavedStanding("suspended", "Locked.", NOW))
     state.balances[3] = CachedBalance(NOW, {"used": 1.5, "nextReset": None})
+    native = NativeThinking("output_config", ("low", "high"), "high")
+    state.models[3] = ListedModels(NOW, (DiscoveredModel("claude-opus-4.8", "Opus", 1_000_000, native=native),))
+    state.calibrations["claude-opus-4.8"] = Calibration().learnt(10_000, 13_000)
 
 
 async def test_what_is_written_reads_back_the_same(path: Path) -> None:
@@ -43,6 +49,26 @@ async def test_what_is_written_reads_back_the_same(path: Path) -> None:
     again.forget(3)
     assert 3 not in again.accounts
     assert 3 not in again.balances
+    assert 3 not in again.models
+    assert again.calibrations["claude-opus-4.8"].samples == 1
+
+
+def test_damaged_parts_are_left_out(path: Path) -> None:
+    path.write_text(
+        """
+        calibrations = {"a" = {samples = -1}, "b" = {samples = 1, strays = 0, sums = [1, 1, 1, 1, 1]}}
+        [models]
+        x = {}
+        1 = {listed_at = "yesterday", data = "{}"}
+        2 = {listed_at = 2026-02-13T10:00:00Z, data = "["}
+        3 = {listed_at = 2026-02-13T10:00:00Z, data = '{"models": [5, {"modelId": "auto"}]}'}
+        """
+    )
+    state = StateStore(path).load()
+    assert state.models == {3: ListedModels(NOW, (DiscoveredModel("auto"),))}
+    assert list(state.calibrations) == ["b"]
+    path.write_text("calibrations = 5\nmodels = []")
+    assert StateStore(path).load().calibrations == {}
 
 
 def test_the_file_lies_beside_the_credentials_and_is_private(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from kiro_rs_py.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from kiro_rs_py.upstream.attempts import OwnTally
 from kiro_rs_py.upstream.http1 import ResponseReader
 from kiro_rs_py.upstream.leases import Abandoned, Failed, Outcome, Succeeded
-from kiro_rs_py.upstream.stream import MAX_HELD_EVENTS, KiroStream
+from kiro_rs_py.upstream.stream import MAX_ANSWER_BYTES, MAX_HELD_EVENTS, KiroStream
 from kiro_rs_py.upstream.transport import ResponseBody
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -80,7 +81,10 @@ class Story:
         reader = ResponseReader(b"POST")
         reader.receive_data(HEAD)
         body = ResponseBody(self.link, reader, b"", read_timeout=None, limit=None)
-        self.stream = KiroStream(body, self.outcomes.append, credential_id=7, upstream_request_id="up-1")
+        self.tally = OwnTally()
+        self.stream = KiroStream(
+            body, self.outcomes.append, credential_id=7, upstream_request_id="up-1", tally=self.tally
+        )
 
     async def events(self) -> list[list[KiroEvent]]:
         """All batches to the clean end."""
@@ -242,3 +246,19 @@ async def test_without_a_limit_nobody_watches(autojump_clock: MockClock) -> None
         nursery.start_soon(story.stream.watch, math.inf)
         assert await story.events() == [[AssistantText("a")]]
         nursery.cancel_scope.cancel()
+
+
+async def test_an_endless_answer_is_cut() -> None:
+    piece = text("a" * 2**20)
+    story = Story(*[piece] * (MAX_ANSWER_BYTES // len(piece) + 1))
+    with pytest.raises(UpstreamUnavailable, match="larger than 64 MiB"):
+        await story.events()
+    assert [type(outcome) for outcome in story.outcomes] == [Failed]
+    assert story.link.closed
+
+
+async def test_waiting_is_counted_and_nothing_else(autojump_clock: MockClock) -> None:
+    story = Story(text("a"), text("b"), pause=2.0)
+    while await story.stream.next_events():
+        await trio.sleep(100)
+    assert story.tally.waited == pytest.approx(4.0)

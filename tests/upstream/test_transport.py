@@ -102,6 +102,21 @@ async def test_tls() -> None:
         assert await response.aread() == b"ok"
 
 
+async def test_large_request_over_tls() -> None:
+    content = bytes(range(256)) * 20_000
+    requests: list[bytes] = []
+
+    async def handler(peer: Peer) -> None:
+        requests.append(await peer.read_request())
+        await peer.send(CHUNKED + b"0\r\n\r\n")
+
+    async with serving(with_tls(handler)) as server:
+        transport = TrioTransport(loopback_certificate().client_context)
+        request = httpx.Request("POST", f"https://localhost:{server.port}/", content=content)
+        await (await transport.handle_async_request(request)).aread()
+        assert requests[0].endswith(content)
+
+
 async def test_untrusted_server() -> None:
     async with serving(with_tls(answering())) as server:
         transport = TrioTransport(ssl.create_default_context)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kiro_rs_py.cli.masking import MASK, mask_url, masked
 from kiro_rs_py.config.keys import KEYS
+from kiro_rs_py.config.masking import MASK, mask_url, masked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""All checks in order; what one has found out is what the next looks at."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trio
+
+from kiro_rs_py.cli.checks.accounts import check_accounts
+from kiro_rs_py.cli.checks.clients import check_clients
+from kiro_rs_py.cli.checks.clock import check_clock
+from kiro_rs_py.cli.checks.configuration import check_configuration
+from kiro_rs_py.cli.checks.findings import Finding
+from kiro_rs_py.cli.checks.locks import check_locks
+from kiro_rs_py.cli.checks.network import check_network, check_way_out
+from kiro_rs_py.cli.checks.port import check_port
+from kiro_rs_py.cli.claude_code import find_settings
+from kiro_rs_py.config import Config
+from kiro_rs_py.config.reader import Effective, Inputs
+from kiro_rs_py.convert.models import catalog_from_settings
+from kiro_rs_py.errors import ConfigError
+from kiro_rs_py.upstream.credential import Credential
+
+
+def examine(inputs: Inputs, *, offline: bool) -> list[Finding]:
+    """Everything that was found. Without a configuration that can be read the rest is guesswork, and is not done."""
+    # What the parts log about their troubles is said here in better words.
+    logging.getLogger("kiro_rs_py").setLevel(logging.CRITICAL)
+    return trio.run(_examine, inputs, offline)
+
+
+async def _examine(inputs: Inputs, offline: bool) -> list[Finding]:
+    now = datetime.now(UTC)
+    found, settings = check_configuration(inputs)
+    if settings is None:
+        return found
+    config = settings.config
+    accounts = check_accounts(config, inputs.environ, now)
+    found += accounts.findings
+    found += await trio.to_thread.run_sync(check_locks, config, accounts.all)
+    found.append(await check_port(config))
+    files = find_settings(inputs.environ, Path.home(), inputs.folders.working)
+    with suppress(ConfigError):  # told above
+        found += check_clients(config, inputs.environ, files, catalog_from_settings(config.models))
+    way_out = check_way_out(config, accounts.all, inputs.environ)
+    found += way_out
+    skews: list[float] = []
+    if offline or any(finding.level == "error" for finding in way_out):
+        fix = "Run it again without --offline." if offline else "Correct the settings of the way out first."
+        found.append(Finding("note", "network", "Nobody was asked: hosts, tokens and clock may still be wrong.", fix))
+    else:
+        asked, skews = await _ask(config, accounts.all, now)
+        found += asked
+    found.append(check_clock(now, skews, _files(settings)))
+    return found
+
+
+async def _ask(config: Config, accounts: list[Credential], now: datetime) -> tuple[list[Finding], list[float]]:
+    try:
+        return await check_network(config, accounts, now)
+    except ConfigError as error:
+        return [Finding("error", "network", problem, "Correct the setting.") for problem in error.problems], []
+
+
+def _files(settings: Effective) -> list[Path]:
+    return [path for path in (settings.config.credentials_path, settings.path) if path is not None]

@@ -1,0 +1,43 @@
+"""The address to listen on: free, or taken, and by whom."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import trio
+
+from kiro_rs_py import __version__
+from kiro_rs_py.cli.checks.findings import Finding, finding_of
+from kiro_rs_py.config import Config
+from kiro_rs_py.errors import BindError
+from kiro_rs_py.serve.listener import ServerAddress, open_listeners
+from kiro_rs_py.upstream.neighbour import find_neighbour
+
+TOPIC = "port"
+
+
+async def check_port(config: Config) -> Finding:
+    """Listens for a moment to find out."""
+    try:
+        listeners, address = open_listeners(config.host, config.port)
+    except BindError as error:
+        return await _taken(config, error)
+    for listener in listeners:
+        listener.socket.close()
+    where = f"{config.host}:{address.port}" if config.port else f"a free port of {config.host}"
+    return Finding("ok", TOPIC, f"Nobody listens on {where} yet.")
+
+
+async def _taken(config: Config, error: BindError) -> Finding:
+    url = ServerAddress(config.host, config.port).url
+    host = urlsplit(url).hostname or ""
+    neighbour = await trio.to_thread.run_sync(find_neighbour, host, config.port, config.api_key)
+    if neighbour is None or not neighbour.is_ours:
+        return finding_of("error", TOPIC, str(error), "Choose another port with --port.")
+    who = f"kiro-rs-py {neighbour.version} runs on {url}"
+    if not neighbour.takes_key:
+        fix = "Stop it, or give it and this configuration the same api_key, or choose another port."
+        return Finding("error", TOPIC, f"{who}, but with another api_key.", fix)
+    if neighbour.version != __version__:
+        return Finding("note", TOPIC, f"{who}; this is {__version__}.", "Restart it to use this version.")
+    return Finding("ok", TOPIC, f"{who} and takes the api_key.")

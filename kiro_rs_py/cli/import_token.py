@@ -1,0 +1,75 @@
+"""``import-token``: bring in tokens that another program or another machine has."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from kiro_rs_py.cli.options import (
+    Common,
+    ConfigOption,
+    CredentialsOption,
+    JsonOption,
+    LogFormatOption,
+    LogLevelOption,
+)
+
+SourceChoice = Literal["kiro-ide", "kiro-cli", "kam", "kiro-rs", "api-key", "token"]
+
+
+def import_token(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="[SOURCE]", help="A file or folder, or - for stdin; nothing looks around."),
+    ] = None,
+    form: Annotated[
+        SourceChoice | None,
+        typer.Option("--from", help="What SOURCE is, or where to look without one.", show_default=False),
+    ] = None,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Store without asking the service; nothing is sent.")
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    credentials: CredentialsOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Import tokens from a program, a file, stdin or a prompt.
+
+    Understands Kiro IDE's token cache, kiro-cli's database, kiro-rs credentials, Kiro Account Manager exports, API
+    keys (ksk_…) and bare refresh tokens (aor…), and recognises them by their content. Without SOURCE it looks for
+    the first two and for KIRO_API_KEY, and asks. Tokens are checked with one refresh. No secret is ever shown.
+
+    \b
+    Examples:
+      kiro-rs-py import-token
+      kiro-rs-py import-token ~/.aws/sso/cache
+      kiro-rs-py import-token accounts.json
+      kiro-rs-py import-token --from token
+      pass show kiro/key | kiro-rs-py import-token -
+    """
+    from kiro_rs_py.cli.import_sources import find_source
+    from kiro_rs_py.cli.importing import Imported, import_accounts
+    from kiro_rs_py.cli.outcome import ExitCode
+    from kiro_rs_py.cli.session import account_config, open_session, run_command
+    from kiro_rs_py.cli.terminal import print_json
+
+    settings = account_config(Common(config, credentials, log_level, log_format).over(context))
+    found = find_source(source, form)
+
+    async def work() -> list[Imported]:
+        async with open_session(settings) as session:
+            return await import_accounts(session, found, verify=not no_verify)
+
+    results = run_command(work)
+    if as_json:
+        print_json([result.to_json() for result in results])
+    for result in results:
+        result.print(as_json=as_json)
+    failed = [result for result in results if result.failed]
+    if len(failed) == len(results):
+        raise typer.Exit(ExitCode.FAILED)
+    raise typer.Exit(ExitCode.SOME_ACCOUNTS_FAILED if failed else ExitCode.DONE)

@@ -1,0 +1,67 @@
+"""What a server on these files has learnt, for commands that answer as it would. Reads files only.
+
+``count-tokens`` is answered before Typer is imported (see :mod:`front`), so nothing heavy is imported here, trio and
+httpx among it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kiro_rs_py.config.settings import Config
+    from kiro_rs_py.convert.calibration import Calibration
+
+
+def calibration_for(model: str, *, config: Path | None = None, credentials: Path | None = None) -> Calibration:
+    """How ``model``'s tokens are counted by now; nothing is learnt yet where no settings or no state file are found.
+
+    ``config`` and ``credentials`` as on the command line. Without trouble: counting needs no configuration.
+    """
+    from kiro_rs_py.convert.calibration import Calibration, parse_calibration
+    from kiro_rs_py.errors import ConfigError
+
+    try:
+        settings = _settings(config, credentials)
+        table = _calibrations(state_path(settings.credentials_path))
+        if not table:
+            return Calibration()
+        from kiro_rs_py.convert.models import catalog_from_settings
+
+        catalog = catalog_from_settings(settings.models)
+    except ConfigError:
+        return Calibration()
+    upstream_id = catalog.upstream_id_of(model, thinking_suffix=settings.thinking_suffix)
+    return parse_calibration(table.get(upstream_id)) or Calibration()
+
+
+def _settings(config: Path | None, credentials: Path | None) -> Config:
+    import platformdirs
+
+    from kiro_rs_py.config.files import Folders
+    from kiro_rs_py.config.reader import Inputs, read_config
+
+    folders = Folders(
+        Path.cwd(),
+        platformdirs.user_config_path("kiro-rs-py", appauthor=False),
+        platformdirs.user_data_path("kiro-rs-py", appauthor=False),
+    )
+    inputs = Inputs(folders=folders, config=config, credentials=credentials, environ=os.environ)
+    return read_config(inputs).config
+
+
+def _calibrations(path: Path) -> dict[str, object]:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    table = document.get("calibrations")
+    return table if isinstance(table, dict) else {}
+
+
+def state_path(credentials: Path) -> Path:
+    """Where :class:`~kiro_rs_py.upstream.state.StateStore` keeps the state of these credentials."""
+    return credentials.with_name(f"{credentials.stem}.state.toml")

@@ -1,0 +1,306 @@
+"""Answers of the upstream with their shape, and without what was said in them.
+
+What stays is what a bug report needs: frames, event types, sizes, where pieces were cut, thinking tags, JSON syntax,
+numbers, error codes and the error texts everybody knows. Letters and digits of everything else become ``x``, ``X`` and
+``0``, other characters one of the same length in UTF-8; ids become hashes, the same id always the same one. So the
+result can still be decoded and played back. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kiro_rs_py.codec.frame import PRELUDE_BYTES, encode_frame
+from kiro_rs_py.codec.headers import HeaderValue, Uuid, encode_headers
+from kiro_rs_py.codec.inspection import Piece, inspect
+from kiro_rs_py.convert.anthropic import Json, JsonObject
+
+# Texts whose pieces belong together: a tag or a JSON string may be cut between two events.
+_TEXT_OF = {"assistantResponseEvent": "content", "codeEvent": "content", "reasoningContentEvent": "text"}
+_TOOL_USE = "toolUseEvent"
+
+_CODES = frozenset({"stopReason", "unit", "unitPlural", "modelId", "reason", "__type", "code", "name", "userIntent"})
+_MESSAGES = frozenset({"message", "Message", "errorMessage", "error_description"})
+_CODE = re.compile(r"[\w.:#/-]{1,128}", re.ASCII)
+_MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
+_TAGS = re.compile(r"</?think(?:ing)?>")
+# Sentences by which failures are told apart (upstream-protocol §11.3).
+_KNOWN_TEXTS = re.compile(
+    "|".join(
+        (
+            "input is too long",
+            "prompt is too long",
+            "context window is full",
+            "improperly formed request",
+            "profilearn is required for this request",
+            "invalid model",
+            "invalid tool use format",
+            "expected toolresult blocks",
+            "you have reached the limit",
+            "maximum request reached for this month",
+            "too many requests",
+            "rate exceeded",
+            "experiencing high traffic",
+            "unexpectedly high load",
+            "suspicious activity",
+            "temporary limits",
+            "suspended",
+            "locked your account",
+            "bearer token",
+            "invalid token",
+            "token is invalid",
+            "expired token",
+            "token has expired",
+            "does not support this application",
+            "gateway time-?out",
+        )
+    ),
+    re.IGNORECASE,
+)
+_JSON_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|-?\d[\d.eE+-]*|true|false|null|[{}\[\]:,\s]+|.', re.DOTALL)
+_ESCAPED = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]+|\\", re.DOTALL)
+_FILLER_BY_BYTES = {2: "é", 3: "世", 4: "😀"}
+_ANSWER_HEADERS = ("retry-after", "x-amzn-errortype")
+
+
+def redacted_stream(data: bytes, salt: bytes) -> bytes:
+    """An event stream, cut or damaged as it may be. ``salt`` makes its ids unknown outside this process."""
+    return b"".join(_redact_pieces(list(inspect(data)), salt))
+
+
+def redacted_answer(status: int, headers: Mapping[str, str], body: bytes, salt: bytes) -> JsonObject:
+    """An answer that is no event stream, as a step of a scenario of the simulator."""
+    kept: JsonObject = {}
+    for name in _ANSWER_HEADERS:
+        # Behind the colon of an error type stands an address.
+        value = headers.get(name, "").partition(":")[0]
+        if _CODE.fullmatch(value):
+            kept[name] = value
+    text = body.decode("utf-8", "replace")
+    try:
+        document: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    shown = _Redaction(salt).value(document) if isinstance(document, dict) else masked(text, _KNOWN_TEXTS)
+    return {"status": status, "headers": kept, "body": shown}
+
+
+def masked(text: str, kept: re.Pattern[str] | None = None) -> str:
+    """``text`` with filler of the same length in place of letters and digits, except where ``kept`` matches."""
+    if kept is None:
+        return _filled(text)
+    parts: list[str] = []
+    end = 0
+    for match in kept.finditer(text):
+        parts += [_filled(text[end : match.start()]), match[0]]
+        end = match.end()
+    return "".join([*parts, _filled(text[end:])])
+
+
+def masked_json(text: str) -> str:
+    """JSON text, whole or cut off, with its syntax, its members' names and its length; nothing else."""
+    parts: list[str] = []
+    for match in _JSON_TOKEN.finditer(text):
+        token = match[0]
+        if token.startswith('"'):
+            parts.append(token if _is_member(text, match) else _masked_string(token))
+        elif token[0] in "-0123456789":
+            parts.append(re.sub(r"\d", "1", token))
+        elif token in ("true", "false", "null"):
+            parts.append(token)
+        else:
+            parts.append(_filled(token))
+    return "".join(parts)
+
+
+def _is_member(text: str, match: re.Match[str]) -> bool:
+    """Whether a string is the name of a member, and one that reads like a parameter's."""
+    rest = text[match.end() : match.end() + 20].lstrip()
+    return rest.startswith(":") and _MEMBER.fullmatch(match[0][1:-1]) is not None
+
+
+def _masked_string(token: str) -> str:
+    """A JSON string with its escapes, so that it stays as long and as valid as it was."""
+    inner = token[1:-1] if len(token) > 1 and _ends(token) else token[1:]
+    parts: list[str] = []
+    for part in _ESCAPED.findall(inner):
+        if part.startswith("\\u"):
+            parts.append("\\u0078" if len(part) == 6 else part)
+        else:
+            parts.append(part if part.startswith("\\") else _filled(part))
+    return '"' + "".join(parts) + token[1 + len(inner) :]
+
+
+def _ends(token: str) -> bool:
+    return token.endswith('"') and (len(token) - len(token[:-1].rstrip("\\"))) % 2 == 1
+
+
+class _Filler(dict[int, str]):
+    """Code point → what stands in for it, for :meth:`str.translate`."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character.isspace():
+            return character
+        return _FILLER_BY_BYTES[len(character.encode("utf-8", "surrogatepass"))]
+
+
+_FILLER = _Filler(
+    {
+        code: ("x" if chr(code).islower() else "X")
+        if chr(code).isalpha()
+        else "0"
+        if chr(code).isdigit()
+        else chr(code)
+        for code in range(128)
+    }
+)
+
+
+def _filled(text: str) -> str:
+    return text.translate(_FILLER)
+
+
+# --- frames -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One piece of a text that spans events."""
+
+    payload: JsonObject
+    member: str
+
+
+def _redact_pieces(pieces: list[Piece], salt: bytes) -> Iterable[bytes]:
+    redaction = _Redaction(salt)
+    payloads = [_json_object(piece) for piece in pieces]
+    _mask_texts([(piece, payload) for piece, payload in zip(pieces, payloads, strict=True) if payload is not None])
+    for piece, payload in zip(pieces, payloads, strict=True):
+        if piece.message is None or (piece.problems and not piece.headers):
+            yield redaction.torn(piece)
+            continue
+        spanning = _spanning(piece)
+        body = redaction.raw(piece.payload) if payload is None else _compact(redaction.object(payload, keep=spanning))
+        frame = encode_frame(redaction.headers(piece.headers), body)
+        # A wrong checksum stays wrong.
+        yield frame if piece.message.right else frame[:-1] + bytes([frame[-1] ^ 0xFF])
+
+
+def _mask_texts(payloads: list[tuple[Piece, JsonObject]]) -> None:
+    """Mask the texts that are spread over events as the whole they are, in place."""
+    texts: dict[str, list[_Slot]] = {}
+    for piece, payload in payloads:
+        member = _spanning(piece)
+        if member and isinstance(payload.get(member), str):
+            key = f"{member} {payload.get('toolUseId', '')}" if member == "input" else str(piece.headers[":event-type"])
+            texts.setdefault(key, []).append(_Slot(payload, member))
+    for key, slots in texts.items():
+        whole = "".join(str(slot.payload[slot.member]) for slot in slots)
+        filler = masked_json(whole) if key.startswith("input ") else masked(whole, _TAGS)
+        place = 0
+        for slot in slots:
+            length = len(str(slot.payload[slot.member]))
+            slot.payload[slot.member] = filler[place : place + length]
+            place += length
+
+
+def _spanning(piece: Piece) -> str:
+    """The member whose text goes on in the next event; empty if there is none."""
+    kind = piece.headers.get(":event-type")
+    if kind == _TOOL_USE:
+        return "input"
+    return _TEXT_OF.get(kind, "") if isinstance(kind, str) else ""
+
+
+class _Redaction:
+    """What is kept of values and headers; ids are hashed with ``salt``."""
+
+    def __init__(self, salt: bytes) -> None:
+        self._salt = salt
+
+    def headers(self, headers: Mapping[str, HeaderValue]) -> dict[str, HeaderValue]:
+        return {name: self._header(name, value) for name, value in headers.items()}
+
+    def _header(self, name: str, value: HeaderValue) -> HeaderValue:
+        match value:
+            case str() if name.startswith(":") and _CODE.fullmatch(value):
+                return value
+            case str():
+                return masked(value, _KNOWN_TEXTS)
+            case bytes():
+                return b"?" * len(value)
+            case Uuid():
+                return Uuid(bytes(16))
+            case _:
+                return value
+
+    def object(self, payload: JsonObject, *, keep: str) -> JsonObject:
+        """A payload; the text of its member ``keep`` is masked already."""
+        return {
+            self._name(name): value if name == keep and isinstance(value, str) else self._member(name, value)
+            for name, value in payload.items()
+        }
+
+    def value(self, value: Json, *, strict: bool = False) -> Json:
+        """Any value; ``strict`` keeps no text at all, not even what reads like a code."""
+        match value:
+            case dict():
+                return {self._name(name): self._member(name, part, strict=strict) for name, part in value.items()}
+            case list():
+                return [self.value(part, strict=strict) for part in value]
+            case str():
+                return masked(value)
+            case _:
+                return value
+
+    def _name(self, name: str) -> str:
+        return name if _MEMBER.fullmatch(name) else masked(name)
+
+    def _member(self, name: str, value: Json, *, strict: bool = False) -> Json:
+        if not isinstance(value, str) or strict:
+            return self.value(value, strict=strict or name == "input")
+        if name in _CODES and _CODE.fullmatch(value):
+            return value
+        if name in _MESSAGES:
+            return masked(value, _KNOWN_TEXTS)
+        return self._hashed(value) if name.endswith("Id") else masked(value)
+
+    def _hashed(self, value: str) -> str:
+        """Another id of the same length: what stands before ``_`` tells its kind and stays."""
+        kind, mark, _ = value.partition("_")
+        prefix = kind + mark if mark and kind.isalpha() else ""
+        digest = hashlib.sha256(self._salt + value.encode("utf-8", "surrogatepass")).hexdigest()
+        return (prefix + digest)[: max(len(value), len(prefix) + 8)]
+
+    def raw(self, payload: bytes) -> bytes:
+        """A payload that is no JSON object."""
+        try:
+            return masked(payload.decode(), _KNOWN_TEXTS).encode()
+        except UnicodeDecodeError:
+            return b"?" * len(payload)
+
+    def torn(self, piece: Piece) -> bytes:
+        """A cut frame keeps its prelude and what is readable of its headers; all else is only as long as it was."""
+        kept = b"" if piece.prelude is None else piece.data[:PRELUDE_BYTES]
+        if piece.headers:
+            kept += encode_headers(self.headers(piece.headers))
+        return kept + b"?" * (len(piece.data) - len(kept))
+
+
+def _json_object(piece: Piece) -> JsonObject | None:
+    if piece.message is None:
+        return None
+    try:
+        value = json.loads(piece.payload)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _compact(value: JsonObject) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

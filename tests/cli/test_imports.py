@@ -1,0 +1,81 @@
+"""What the quick commands may not import: start-up time is import time (stack.md A5)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The engines of the server, the terminal's artists, and what they drag along.
+ENGINES = {"trio", "httpx", "httpcore", "hypercorn", "h11", "h2", "rich", "ssl", "asyncio", "certifi", "truststore"}
+ENGINES |= {"pypdf", "segno", "tomli_w", "tomllib", "sqlite3", "platformdirs", "logging"}
+# Typer, and what only Typer needs. The zipapp's help pages are rendered when it is built, so they do without.
+TYPER = {"typer", "click", "shutil", "subprocess", "inspect", "difflib"}
+# Rooms of ours that a quick answer has nothing to do in.
+ROOMS = {"kiro_rs_py.serve", "kiro_rs_py.upstream", "kiro_rs_py.simulator", "kiro_rs_py.codec", "kiro_rs_py.config"}
+
+PROBE = """
+import sys
+from kiro_rs_py.cli import front, run
+front.PAGES, *args = sys.argv[1:]
+before = set(sys.modules)
+code = run(args)
+print(*(set(sys.modules) - before), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def imported_by(home: Path, *args: str) -> set[str]:
+    """Modules that running ``args`` loads: of libraries the first name, of ours the room as well.
+
+    The rendered help pages are in ``home / "pages"``, if there are any.
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", PROBE, str(home / "pages"), *args], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    names = [name.split(".") for name in ended.stderr.split()]
+    return {".".join(name[:2]) if name[0] == "kiro_rs_py" else name[0] for name in names}
+
+
+@pytest.fixture
+def request_file(home: Path) -> str:
+    path = home / "request.json"
+    path.write_text('{"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "How many?"}]}')
+    return str(path)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["serve", "--help"], ["login", "--help"], ["config", "--help"]])
+def test_help(args: list[str], home: Path) -> None:
+    imported = imported_by(home, *args)
+    assert "typer" in imported  # in a checkout there are no rendered pages
+    assert not imported & (ENGINES | ROOMS | {"kiro_rs_py.convert"})
+
+
+@pytest.mark.parametrize("args", [["--help"], ["serve", "--help"], ["--version"]])
+def test_rendered_help_and_version(args: list[str], home: Path) -> None:
+    pages = home / "pages"
+    pages.mkdir()
+    for name in ("index", "serve"):
+        (pages / f"{name}.txt").write_text("Usage: …\n")
+    assert not imported_by(home, *args) & (ENGINES | ROOMS | TYPER | {"kiro_rs_py.convert"})
+
+
+@pytest.mark.parametrize("options", [[], ["--breakdown"], ["--json"], ["--model", "claude-opus-4-5"]])
+def test_counting_a_request(options: list[str], home: Path, request_file: str) -> None:
+    imported = imported_by(home, "count-tokens", request_file, *options)
+    assert "kiro_rs_py.convert" in imported
+    # dataclasses brings inspect with it
+    assert not imported & (ENGINES | ROOMS | TYPER - {"inspect"})
+
+
+def test_counting_a_text(home: Path) -> None:
+    assert not imported_by(home, "count-tokens", "--text", "one two") & (ENGINES | ROOMS | TYPER - {"inspect"})
+
+
+def test_counting_through_typer(home: Path) -> None:
+    """Spellings that the front leaves to Typer are no excuse for the engines."""
+    imported = imported_by(home, "count-tokens", "--text=one two")
+    assert not imported & (ENGINES | ROOMS) - {"logging"}
