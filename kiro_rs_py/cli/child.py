@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
-# How long a child may take to end when we cannot go on without having been asked to stop.
 PARTING_SECONDS = 5.0
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
@@ -16,13 +15,24 @@ _FROM_KEYBOARD = {signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)}
 
 
 class Child:
-    """One program to run, once. ``code`` is its exit code, 128 + n if signal n ended it; None before."""
+    """One program to run, once. ``code`` is its exit code, 128 + n if signal n ended it; None before.
 
-    def __init__(self, command: Sequence[str], *, is_foreground: Callable[[], bool] | None = None) -> None:
+    ``is_foreground`` tells whether it gets the keyboard's signals by itself. ``patience``: how many seconds it may take
+    to end when we cannot go on.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        is_foreground: Callable[[], bool] | None = None,
+        patience: float = PARTING_SECONDS,
+    ) -> None:
         self.code: int | None = None
         self._command = list(command)
         self._process: trio.Process | None = None
         self._is_foreground = is_foreground or in_foreground
+        self._patience = patience
 
     async def run(self, environ: Mapping[str, str]) -> None:
         """Run it to its end. If this is cancelled, it is asked to end and then made to. Raises OSError."""
@@ -32,11 +42,19 @@ class Child:
             status = await process.wait()
         except BaseException:
             with trio.CancelScope(shield=True):
-                await _part_from(process)
+                await self._part_from(process)
             raise
         finally:
             self._process = None
         self.code = 128 - status if status < 0 else status
+
+    async def _part_from(self, process: trio.Process) -> None:
+        process.terminate()
+        with trio.move_on_after(self._patience):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
     def pass_on(self, number: int) -> bool:
         """Let the child have a signal of ours; False if it does not run.
@@ -92,12 +110,3 @@ def in_foreground() -> bool:
         return False
     finally:
         os.close(terminal)
-
-
-async def _part_from(process: trio.Process) -> None:
-    process.terminate()
-    with trio.move_on_after(PARTING_SECONDS):
-        await process.wait()
-    if process.returncode is None:
-        process.kill()
-        await process.wait()

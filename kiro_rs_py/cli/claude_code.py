@@ -106,6 +106,8 @@ def _read(path: Path) -> ClaudeSettings | None:
 
 
 def overruling(settings: ClaudeSettings) -> list[str]:
-    """The names in a settings file that lead Claude Code away from what its environment says."""
-    names = [name for name in (BASE_URL, AUTH_TOKEN, API_KEY, *CLOUDS) if settings.env.get(name)]
-    return [*names, KEY_HELPER] if settings.has_key_helper else names
+    """The names in a settings file that lead Claude Code away from what its environment says (seen with 2.1.330).
+
+    A key more does no harm, be it from a helper or a variable: one valid one is enough.
+    """
+    return [name for name in (BASE_URL, AUTH_TOKEN, *CLOUDS) if settings.env.get(name)]

@@ -7,28 +7,32 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.serve.listener import ServerAddress
 from kiro_rs_py.serve.run import serve
+from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import open_simulator
+from kiro_rs_py.upstream.state import AccountRecord, SavedStanding, State, StateStore
+from kiro_rs_py.upstream.store import CredentialStore
 
 FIRST_PORT = 8080
 _PORTS_TRIED = 20
 
 
 async def serve_demo(
-    host: str, port: int | None, announce: Callable[[ServerAddress, str], None], dump: Path | None = None
+    host: str, port: int | None, announce: Callable[[ServerAddress, Config], None], dump: Path | None = None
 ) -> None:
-    """Serve on ``port`` (None: 8080 or the next free one) with a throwaway account and key until a signal comes.
+    """Serve on ``port`` (None: 8080 or the next free one) with throwaway accounts and keys until a signal comes.
 
-    ``announce`` gets the address and the key, ``dump`` is the folder of ``--dump``.
+    ``announce`` gets the address and the settings with the keys, ``dump`` is the folder of ``--dump``.
     """
     async with open_demo(host, first_free_port(host) if port is None else port, dump) as config:
-        await serve(config, on_ready=lambda address: announce(address, config.api_key))
+        await serve(config, on_ready=lambda address: announce(address, config))
 
 
 @asynccontextmanager
@@ -37,25 +41,52 @@ async def open_demo(host: str, port: int, dump: Path | None = None) -> AsyncIter
 
     A simulated Kiro is behind them. Everything stays on this machine and nothing of the user's is read.
     """
-    simulator = Simulator()
+    simulator = Simulator(accounts=_accounts())
     with TemporaryDirectory(prefix="kiro-rs-py-demo-") as folder:
-        credentials = _write_account(Path(folder), simulator)
+        credentials = Path(folder) / "credentials.json"
+        _write_accounts(credentials, simulator)
         async with open_simulator(simulator) as running:
             yield Config(
                 host=host,
                 port=port,
                 api_key=f"sk-demo-{secrets.token_urlsafe(24)}",
+                admin_api_key=f"admin-demo-{secrets.token_urlsafe(24)}",
                 credentials_path=credentials,
                 upstream_url=running.url,
                 dump_dir=dump,
             )
 
 
-def _write_account(folder: Path, simulator: Simulator) -> Path:
-    path = folder / "credentials.json"
+def _accounts() -> tuple[Account, ...]:
+    """One that works, one that rests, one that has to sign in again: what the admin page is there for."""
+    arn = "arn:aws:codewhisperer:us-east-1:000000000001:profile/SIMULATEDDEMO"
+    return (
+        Account(name="demo", plan="KIRO PRO+", used=412.5, profile_arn=arn),
+        Account(name="team", provider="Github", plan="KIRO PRO", used=871.25),
+        Account(name="home", method="idc", provider="BuilderId", plan="KIRO FREE", used=18, trial=(96, 500)),
+    )
+
+
+def _write_accounts(path: Path, simulator: Simulator) -> None:
+    """The credentials file and, beside it, what an earlier run would have remembered of the accounts' states."""
+    entries = [
+        {"id": number, "priority": number - 1, **simulator.credential_json(name)}
+        for number, name in enumerate(simulator.accounts, 1)
+    ]
     path.touch(mode=0o600)
-    path.write_text(json.dumps([simulator.credential_json()]))
-    return path
+    path.write_text(json.dumps(entries))
+    simulator.grants.revoke(simulator.accounts["home"])
+    _, team, home = CredentialStore(path).load().credentials
+    now = datetime.now(UTC)
+    until = now + timedelta(minutes=30)
+    resting = SavedStanding("cooling", "The service asked for a pause.", now, until, team.fingerprint)
+    signed_out = SavedStanding("reauth_required", "The refresh token was revoked.", now, None, home.fingerprint)
+
+    def remember(state: State) -> None:
+        state.accounts[team.id] = AccountRecord(success_count=57, failure_count=3, standing=resting)
+        state.accounts[home.id] = AccountRecord(success_count=12, failure_count=1, standing=signed_out)
+
+    StateStore.beside(path).update_now(remember)
 
 
 def first_free_port(host: str) -> int:

@@ -25,4 +25,4 @@ def environment_accounts(environ: Mapping[str, str]) -> tuple[Credential, ...]:
 
     if not API_KEY.fullmatch(key):
         raise ConfigError([f"{KEY_VARIABLE} is no API key of Kiro; those begin with ksk_. Correct or unset it."])
-    return (Credential(auth_method="api_key", kiro_api_key=key, label=KEY_VARIABLE),)
+    return (Credential(id=-1, auth_method="api_key", kiro_api_key=key, label=KEY_VARIABLE),)

@@ -22,6 +22,7 @@ from kiro_rs_py.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from kiro_rs_py.config import Config
     from kiro_rs_py.config.reader import Effective
     from kiro_rs_py.serve.listener import ServerAddress
 
@@ -98,7 +99,7 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
 
     gc.enable()
     configured = partial(run_server, settings.config, reload=lambda: read().config, extra_credentials=accounts)
-    trio.run(partial(configured, on_ready=announce))
+    trio.run(partial(configured, on_ready=announce, sources=settings.sources))
 
 
 def _serve_demo(common: Common, host: str | None, port: int | None, dump: Path | None) -> None:
@@ -109,8 +110,10 @@ def _serve_demo(common: Common, host: str | None, port: int | None, dump: Path |
     start_logging(common, common.log_format or "text")
     _put_request_ids_into_the_log()
 
-    def announce(address: ServerAddress, key: str) -> None:
-        _announce(address.url, key, "This is a demo: a simulated Kiro answers, and the key ends with this process.")
+    def announce(address: ServerAddress, config: Config) -> None:
+        admin = f"Admin page: {address.url}/admin\nAdmin key:  {config.admin_api_key}\n\n"
+        note = "This is a demo: a simulated Kiro answers, and the keys end with this process."
+        _announce(address.url, config.api_key, f"{admin}{note}")
 
     gc.enable()
     trio.run(serve_demo, host or "127.0.0.1", port, announce, dump)

@@ -2,6 +2,7 @@
 
 * :mod:`.frame` and :mod:`.headers`: one message of AWS's event-stream format, and its header block
 * :mod:`.decoder`: event-stream bytes, cut anywhere → frames
+* :mod:`.inspection`: the same for people who look: what is wrong where, and what comes after
 * :mod:`.sse`: Server-Sent Events, both ways
 
 The machines do no input or output: bytes go in with ``receive_data``, one thing at a time comes out of ``next_…``,

@@ -30,13 +30,15 @@ class ImageBlock:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBlock:
-    """``data`` is text for ``source == "text"``, base64 for ``"base64"``, None for URL and file sources."""
+    """``data`` is text for ``source == "text"``, base64 for ``"base64"``, None for URL and file sources.
+    ``extracted`` is the text of a PDF that somebody has read already."""
 
     media_type: str | None
     data: str | None
     source: str
     title: str | None = None
     context: str | None = None
+    extracted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """``type`` is None or ``custom`` for client tools, a dated name (``web_search_20250305``) for server tools."""
+    """``type`` is None or ``custom`` for client tools, a dated name (``web_search_20250305``) for server tools.
+
+    ``max_uses`` and the two lists of domains belong to the web search.
+    """
 
     name: str
     description: str = ""
@@ -114,6 +119,8 @@ class Tool:
     type: str | None = None
     defer_loading: bool = False
     max_uses: int | None = None
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

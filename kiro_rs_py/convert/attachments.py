@@ -6,25 +6,21 @@ person learns it from the answer (A3, A4). Nothing is ever fetched (PRODUCT §3.
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from types import MappingProxyType
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import DocumentBlock, ImageBlock
 from kiro_rs_py.convert.kiro import Image
+from kiro_rs_py.convert.pdf import MAX_PDF_BYTES, decoded, is_pdf, joined, pdf_pages, without_data_url
 
 MAX_IMAGES = 20
 """In one message (upstream-protocol §1.7.7)."""
 MAX_IMAGE_BYTES = 3_750_000
 """Of the decoded image (upstream-protocol §1.7.7: 3.75 MB before base64)."""
 MAX_DOCUMENT_CHARS = 200_000
-MAX_PDF_BYTES = 10_000_000
-MAX_PDF_PAGES = 200
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_DATA_URL = re.compile(r"data:([^;,]*)[^,]{0,100},")
 _FORMATS = MappingProxyType(
     {
         "image/png": "png",
@@ -59,7 +55,7 @@ def convert_image(block: ImageBlock) -> Image | str:
     if block.data is None:
         what = "URLs are not fetched" if block.source == "url" else f"{block.source} sources are not supported"
         return texts.image_omitted(f"{what}; send the image itself as base64")
-    media_type, data = _without_data_url(block.media_type, block.data)
+    media_type, data = without_data_url(block.media_type, block.data)
     if "\n" in data or "\r" in data:
         data = "".join(data.split())
     if not _BASE64.fullmatch(data):
@@ -75,7 +71,7 @@ def convert_image(block: ImageBlock) -> Image | str:
 
 def document_text(block: DocumentBlock) -> str:
     """The document as labelled text, at most :data:`MAX_DOCUMENT_CHARS` of it, or the sentence that stands in."""
-    media_type, data = _without_data_url(block.media_type, block.data or "")
+    media_type, data = without_data_url(block.media_type, block.data or "")
     label = ", ".join(part for part in (block.title, media_type) if part) or "untitled"
     if block.data is None:
         what = "URLs are not fetched" if block.source == "url" else f"{block.source} sources are not supported"
@@ -83,11 +79,15 @@ def document_text(block: DocumentBlock) -> str:
     text = data
     if block.source == "base64":
         try:
-            raw = base64.b64decode("".join(data.split()), validate=True)
+            raw = decoded(data)
         except ValueError:
             return texts.document_omitted(label, "its base64 is damaged")
-        if media_type == "application/pdf" or raw.startswith(b"%PDF-"):
-            text = _pdf_text(raw)
+        if is_pdf(block):
+            if len(raw) > MAX_PDF_BYTES:
+                return texts.document_omitted(
+                    label, f"{len(raw)} bytes are more than the {MAX_PDF_BYTES} that are read"
+                )
+            text = joined(pdf_pages(raw)) if block.extracted is None else block.extracted
             if not text.strip():
                 return texts.document_omitted(label, "no text could be extracted from this PDF")
         elif media_type.startswith("text/") or media_type in _TEXT_TYPES or media_type.endswith(("+json", "+xml")):
@@ -97,13 +97,6 @@ def document_text(block: DocumentBlock) -> str:
     if len(text) > MAX_DOCUMENT_CHARS:
         text = f"{text[:MAX_DOCUMENT_CHARS]}\n[cut after {MAX_DOCUMENT_CHARS} characters]"
     return texts.document(label, f"{block.context}\n\n{text}" if block.context else text)
-
-
-def _without_data_url(media_type: str | None, data: str) -> tuple[str, str]:
-    """Media type in lower case and without parameters, data without a ``data:`` prefix (R7)."""
-    if data.startswith("data:") and (match := _DATA_URL.match(data)):
-        media_type, data = match[1] or media_type, data[match.end() :]
-    return (media_type or "").partition(";")[0].strip().lower(), data
 
 
 def _sniff(data: str) -> str | None:
@@ -118,27 +111,3 @@ def _sniff(data: str) -> str | None:
     if data.startswith("UklGR") and data[11:16] == "XRUJQ":
         return "webp"
     return None
-
-
-def _pdf_text(raw: bytes) -> str:
-    """The text of the first pages; blank when there is none, as in scans and encrypted files. Never raises.
-
-    Bounded by bytes, pages and characters. There is no clock in this room: a caller that cannot wait runs the
-    conversion in a thread.
-    """
-    if len(raw) > MAX_PDF_BYTES:
-        return ""
-    # Its import costs more than everything else here and few requests hold a PDF.
-    from pypdf import PdfReader
-
-    pages: list[str] = []
-    length = 0
-    try:
-        for page in PdfReader(io.BytesIO(raw)).pages[:MAX_PDF_PAGES]:
-            pages.append(page.extract_text())
-            length += len(pages[-1])
-            if length > MAX_DOCUMENT_CHARS:
-                break
-    except Exception:  # a damaged file can lead pypdf into any error, and what was read before is still worth having
-        pages.append("[the rest of this PDF could not be read]" if pages else "")
-    return "\n\n".join(pages)

@@ -22,6 +22,7 @@ from kiro_rs_py.convert.message_events import (
     TextDelta,
     ThinkingDelta,
 )
+from kiro_rs_py.convert.native_thinking import seal
 from kiro_rs_py.convert.tokens import UnitCounter
 
 ThinkingFormat: TypeAlias = Literal["blocks", "thinking", "think", "reasoning_content"]
@@ -42,16 +43,19 @@ class Open(Enum):
 
 class BlockWriter:
     """Turns pieces of content into events. The message starts with its first block, so that an answer without any can
-    still become an HTTP error (D-4).
+    still become an HTTP error (D-4). ``thinking_model`` is the upstream id that signatures are sealed with; without it
+    they are passed on as they are.
 
     ``events`` are those not yet taken, ``written`` weighs all content so far, ``index`` is that of the newest
     block.
     """
 
-    def __init__(self, start: MessageStart, thinking_format: ThinkingFormat) -> None:
+    def __init__(self, start: MessageStart, thinking_format: ThinkingFormat, *, thinking_model: str = "") -> None:
         self._start = start
         self._format = thinking_format
         self._tag: Final = "think" if thinking_format == "think" else "thinking"
+        self._thinking_model = thinking_model
+        self._signature = ""
         self._signature_missed = False
         self.events: list[MessageStreamEvent] = []
         self.open = Open.NOTHING
@@ -60,6 +64,8 @@ class BlockWriter:
         self.started = False
         self.answered = False
         """Something other than thinking was written."""
+        self.left_open = False
+        """The last block was abandoned: no other may come behind it."""
 
     def take(self) -> list[MessageStreamEvent]:
         events, self.events = self.events, []
@@ -89,7 +95,8 @@ class BlockWriter:
         self.written.add(text)
         match self._format:
             case "blocks":
-                if self.open is not Open.THINKING:
+                # A signature ends its block; what follows it is another thought.
+                if self.open is not Open.THINKING or self._signature:
                     self._begin_thinking()
                 self.events.append(ThinkingDelta(self.index, text))
             case "reasoning_content":
@@ -109,24 +116,22 @@ class BlockWriter:
         self.open = Open.TAGGED
         self.events.append(TextDelta(self.index, text))
 
-    def signature(self, signature: str) -> None:
-        """The upstream signature of the thinking just written, or of thinking whose text is kept from us."""
+    def signature(self, piece: str) -> None:
+        """A piece of the signature of the thinking just written, or of thinking whose text is kept from us."""
         if self._format != "blocks":
             return
         if self.open is not Open.THINKING:
             # The block it belongs to is closed already, with the placeholder; a block of its own would be refused
             # when it comes back, as signatures are checked against the text (upstream-protocol §1.10).
             if self._signature_missed:
-                self._signature_missed = False
                 return
             self._begin_thinking()
-        self._end_thinking(signature)
+        self._signature += piece
 
     def redacted(self, data: str) -> None:
         """Thinking that only Kiro can read. There is no way to show it but as a block."""
         if self._format == "blocks":
-            self._begin({"type": "redacted_thinking", "data": data})
-            self._stop()
+            self.whole({"type": "redacted_thinking", "data": self._sealed(data)})
 
     def tool(self, tool_use_id: str, name: str) -> None:
         self.answered = True
@@ -136,6 +141,18 @@ class BlockWriter:
     def tool_input(self, partial_json: str) -> None:
         self.written.add(partial_json)
         self.events.append(InputJsonDelta(self.index, partial_json))
+
+    def server_tool(self, block_id: str, name: str, arguments: str) -> None:
+        """A whole call of a tool that is run here; ``arguments`` is JSON."""
+        self.answered = True
+        self._begin({"type": "server_tool_use", "id": block_id, "name": name, "input": {}})
+        self.tool_input(arguments)
+        self._stop()
+
+    def whole(self, block: JsonObject) -> None:
+        """A block that has no deltas."""
+        self._begin(block)
+        self._stop()
 
     def close(self) -> None:
         """Close the open block, if there is one. A text block is never left empty (D-5)."""
@@ -147,15 +164,16 @@ class BlockWriter:
             case Open.REASONING:
                 self.events.append(TextDelta(self.index, " "))
             case Open.THINKING:
-                self._signature_missed = True
-                self._end_thinking(PLACEHOLDER_SIGNATURE)
-                return
+                self._signature_missed = not self._signature
+                signature = self._sealed(self._signature) if self._signature else PLACEHOLDER_SIGNATURE
+                self.events.append(SignatureDelta(self.index, signature))
         self._stop()
 
     def abandon_tool(self) -> None:
         """Leave a tool block without its ``content_block_stop``, at which clients would run the tool (clients §1.2)."""
         if self.open is Open.TOOL:
             self.open = Open.NOTHING
+            self.left_open = True
 
     def _begin(self, block: JsonObject) -> None:
         self.close()
@@ -167,12 +185,12 @@ class BlockWriter:
 
     def _begin_thinking(self) -> None:
         self._begin({"type": "thinking", "thinking": "", "signature": ""})
+        self._signature = ""
         self._signature_missed = False
         self.open = Open.THINKING
 
-    def _end_thinking(self, signature: str) -> None:
-        self.events.append(SignatureDelta(self.index, signature))
-        self._stop()
+    def _sealed(self, signature: str) -> str:
+        return seal(self._thinking_model, signature) if self._thinking_model else signature
 
     def _stop(self) -> None:
         self.events.append(BlockStop(self.index))

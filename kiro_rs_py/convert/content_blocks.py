@@ -35,6 +35,8 @@ from kiro_rs_py.convert.client_json import (
     optional,
     string,
 )
+from kiro_rs_py.convert.search_results import parse_result_content, text_for_model
+from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME
 
 Block = TypeVar("Block")
 
@@ -145,6 +147,23 @@ def _tool_reference(item: JsonObject) -> ToolReferenceBlock:
     return ToolReferenceBlock(filled_string(item, "tool_name"))
 
 
+def _server_tool_use(item: JsonObject) -> ContentBlock:
+    """A web search is a call like any other to Kiro; what else Anthropic's servers ran has no place there."""
+    tool_use_id, given = item.get("id"), item.get("input")
+    if item.get("name") != SEARCH_NAME or not isinstance(tool_use_id, str) or not tool_use_id:
+        return OtherBlock("server_tool_use")
+    return ToolUseBlock(tool_use_id, SEARCH_NAME, {} if given is None else given)
+
+
+def _web_search_tool_result(item: JsonObject) -> ContentBlock:
+    outcome = parse_result_content(item.get("content"))
+    text, tool_use_id = text_for_model(outcome), item.get("tool_use_id")
+    if not isinstance(tool_use_id, str) or not tool_use_id:
+        # Some proxies leave the id out (N11).
+        return OtherBlock("web_search_tool_result", text)
+    return ToolResultBlock(tool_use_id, (TextBlock(text),), is_error=outcome.error is not None)
+
+
 def _search_result(item: JsonObject) -> OtherBlock:
     """A search result the client brings along is reading matter: title, source and text are kept together."""
     head = " — ".join(part for key in ("title", "source") if isinstance(part := item.get(key), str) and part)
@@ -175,5 +194,7 @@ _PARSERS: MappingProxyType[str, Callable[[JsonObject], ContentBlock]] = MappingP
         "tool_result": _tool_result,
         "tool_reference": _tool_reference,
         "search_result": _search_result,
+        "server_tool_use": _server_tool_use,
+        "web_search_tool_result": _web_search_tool_result,
     }
 )

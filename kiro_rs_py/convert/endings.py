@@ -34,17 +34,36 @@ class Content:
 
 
 class Account:
-    """What upstream says about the answer, gathered from the events beside its content."""
+    """What upstream says about the answer, gathered from the events beside its content.
+
+    An answer may take several rounds, each of which upstream counts for itself. The input of the last one holds all
+    that came before, so it is what clients need who watch how full the window is; output adds up.
+    """
 
     def __init__(self, input_estimate: int, window: int) -> None:
         self._input_estimate = input_estimate
         self._window = window
+        self._begin_round()
+        self._earlier_units = 0
+        self._earlier_output = 0
+        self.credits = 0.0
+        self.web_searches: int | None = None
+
+    def _begin_round(self) -> None:
         self._percentage = 0.0
         self._exact: TokenUsage | None = None
         self._stop_reason: str | None = None
         self.complete = False
         """Upstream marked the end of the answer (``metadataEvent``)."""
-        self.credits = 0.0
+
+    def next_round(self, units: int, added_tokens: int) -> None:
+        """Another round follows. ``units`` is the weight of all that was written so far, ``added_tokens`` what tools
+        add to the next prompt."""
+        output = self.usage(units, anything=True).output_tokens - self._earlier_output
+        self._input_estimate += output + added_tokens
+        self._earlier_output += output
+        self._earlier_units = units
+        self._begin_round()
 
     def receive(self, event: KiroEvent) -> None:
         """Take what ``event`` says; events with content say nothing here. The last word counts, credits add up."""
@@ -85,16 +104,32 @@ class Account:
             return "max_tokens"
         return "end_turn"
 
+    def measured_input(self, units: int) -> int | None:
+        """Upstream's own count of the request, cached parts included; ``units`` as for :meth:`usage`.
+
+        None if it told none, or one that says nothing of the request: a full window is only known to be full, and a
+        later round has more to read than the request.
+        """
+        if self._earlier_output:
+            return None
+        if self._exact is not None:
+            return self._exact.uncached_input + self._exact.cache_read + self._exact.cache_write
+        if not 0 < self._percentage < 100:
+            return None
+        return self.usage(units, anything=True).input_tokens
+
     def usage(self, units: int, *, anything: bool) -> Usage:
         """Tokens: exact if upstream sent them, else from its percentage, else estimated.
 
         ``units`` is the weight of all that was written, ``anything`` whether there was a block at all. The percentage
         covers input and output, so the output is taken off (response-conversion P2).
         """
+        earlier, searches = self._earlier_output, self.web_searches
         if self._exact is not None:
             uncached, output, cache_read, cache_write = self._exact
-            return Usage(uncached, output, cache_write, cache_read)
-        output = max(1, tokens_of(units)) if anything else 0
+            return Usage(uncached, earlier + output, cache_write, cache_read, searches)
+        output = max(1, tokens_of(units - self._earlier_units)) if anything else 0
         if self._percentage > 0:
-            return Usage(max(0, int(self._percentage * self._window / 100) - output), output)
-        return Usage(self._input_estimate, output)
+            shown = max(0, int(self._percentage * self._window / 100) - output)
+            return Usage(shown, earlier + output, web_searches=searches)
+        return Usage(self._input_estimate, earlier + output, web_searches=searches)

@@ -28,7 +28,16 @@ from kiro_rs_py.convert.anthropic import (
     ToolUseBlock,
 )
 from kiro_rs_py.convert.attachments import MAX_IMAGES, convert_image, document_text
-from kiro_rs_py.convert.kiro import AssistantMessage, HistoryEntry, Image, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.kiro import (
+    AssistantMessage,
+    HistoryEntry,
+    Image,
+    ReasoningContent,
+    ToolResult,
+    ToolUse,
+    UserMessage,
+)
+from kiro_rs_py.convert.native_thinking import unseal
 from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.errors import InvalidRequest
 
@@ -49,6 +58,7 @@ class UserTurn:
 class AssistantTurn:
     text: str = ""
     uses: list[ToolUse] = field(default_factory=list)
+    reasoning: ReasoningContent | None = None
 
 
 Turn: TypeAlias = UserTurn | AssistantTurn
@@ -124,13 +134,18 @@ def without_prefill(messages: tuple[Message, ...], notes: list[str]) -> tuple[Me
 # --- turns --------------------------------------------------------------------------------------------------------
 
 
-def turns_of(messages: Sequence[Message], names: WireNames, notes: list[str]) -> list[Turn]:
+def turns_of(
+    messages: Sequence[Message], names: WireNames, notes: list[str], *, native_model: str | None = None
+) -> list[Turn]:
     """Alternating turns of which the last is the user's current one; ``messages`` ends with a user message.
+
+    ``native_model``: the upstream id of a model that thinks natively; its own thinking is replayed as such, that of
+    others is left out. Otherwise thinking is told as text.
 
     User messages right before the current one are a turn of their own, closed by an ``OK`` (§3.6), unless the current
     one brings tool results: those have to stand in the turn that follows their calls.
     """
-    view = _View(names, notes)
+    view = _View(names, notes, native_model)
     *runs, last = [list(run) for _, run in groupby(messages, key=lambda message: message.role)]
     turns: list[Turn] = [
         _merged_user(run, view) if run[0].role == "user" else _merged_assistant(run, view) for run in runs
@@ -155,7 +170,7 @@ def user_message(turn: UserTurn) -> UserMessage:
 
 
 def _assistant_message(turn: AssistantTurn) -> AssistantMessage:
-    return AssistantMessage(turn.text or texts.EMPTY_ASSISTANT, tuple(turn.uses))
+    return AssistantMessage(turn.text or texts.EMPTY_ASSISTANT, tuple(turn.uses), turn.reasoning)
 
 
 def _merged_user(run: Iterable[Message], view: _View) -> UserTurn:
@@ -189,6 +204,7 @@ class _View:
 
     names: WireNames
     notes: list[str]
+    native_model: str | None = None
     cut_calls: set[str] = field(default_factory=set)
 
     def user(self, content: Iterable[ContentBlock], turn: UserTurn) -> str:
@@ -207,7 +223,7 @@ class _View:
         return "\n".join(parts)
 
     def assistant(self, content: Iterable[ContentBlock], turn: AssistantTurn) -> str:
-        """The text of an assistant message, thinking in front (§3.4); tool uses go into ``turn``."""
+        """The text of an assistant message, thinking in front (§3.4); calls and native thinking go into ``turn``."""
         thinking: list[str] = []
         text: list[str] = []
         for block in content:
@@ -215,6 +231,8 @@ class _View:
                 text.append(block.text)
             elif isinstance(block, ToolUseBlock):
                 turn.uses.append(self._use(block))
+            elif isinstance(block, ThinkingBlock | RedactedThinkingBlock) and self.native_model is not None:
+                self._replay(block, turn, self.native_model)
             elif isinstance(block, ThinkingBlock):
                 thinking.append(block.thinking)
             else:
@@ -223,6 +241,25 @@ class _View:
         if not thought:
             return said
         return f"<thinking>{thought}</thinking>\n\n{said}" if said else f"<thinking>{thought}</thinking>"
+
+    def _replay(self, block: ThinkingBlock | RedactedThinkingBlock, turn: AssistantTurn, model: str) -> None:
+        """Put thinking into ``turn`` as the model gave it: signed text, or redacted (field-notes §1 row 15).
+
+        A turn has one place for it, which the last thinking gets: it led to what follows.
+        """
+        if isinstance(block, RedactedThinkingBlock):
+            sealed = unseal(block.data, model)
+            reasoning = ReasoningContent(redacted=sealed) if sealed else None
+        else:
+            signature = unseal(block.signature, model)
+            whole = signature and block.thinking
+            reasoning = ReasoningContent(block.thinking, signature or "") if whole else None
+        if reasoning is None:
+            self.notes.append("left out thinking that this model has not signed")
+            return
+        if turn.reasoning is not None:
+            self.notes.append("left out all but the last thinking of a turn")
+        turn.reasoning = reasoning
 
     def _use(self, block: ToolUseBlock) -> ToolUse:
         if isinstance(block.input, dict) and UNPARSED_INPUT in block.input:

@@ -17,12 +17,16 @@ from kiro_rs_py.convert.surrogates import well_formed
 
 
 class Usage(NamedTuple):
-    """Tokens. ``input_tokens`` never includes the cache fields (response-conversion D-16)."""
+    """Tokens. ``input_tokens`` never includes the cache fields (response-conversion D-16).
+
+    ``web_searches`` are those that worked; None where nobody searched, and at the start of a message.
+    """
 
     input_tokens: int
     output_tokens: int
     cache_creation_input_tokens: int = 0
     cache_read_input_tokens: int = 0
+    web_searches: int | None = None
 
 
 # Named tuples for the reason given in convert/events.py.
@@ -214,12 +218,16 @@ def start_json(start: MessageStart) -> JsonObject:
 
 def usage_json(usage: Usage) -> JsonObject:
     """``usage`` with the cache fields always present (response-conversion D-16)."""
-    return {
+    fields: JsonObject = {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_creation_input_tokens,
         "cache_read_input_tokens": usage.cache_read_input_tokens,
         "output_tokens": usage.output_tokens,
     }
+    if usage.web_searches is not None:
+        # The SDK's type wants both (N11).
+        fields["server_tool_use"] = {"web_search_requests": usage.web_searches, "web_fetch_requests": 0}
+    return fields
 
 
 def error_body(type_: str, message: str, request_id: str, error_code: str | None = None) -> JsonObject:
@@ -238,4 +246,4 @@ def with_input_tokens(start: MessageStart, usage: Usage) -> MessageStart:
 
     The ``/cc`` routes hold the events of an answer until its usage is known (response-conversion §6).
     """
-    return start._replace(usage=usage._replace(output_tokens=start.usage.output_tokens))
+    return start._replace(usage=usage._replace(output_tokens=start.usage.output_tokens, web_searches=None))

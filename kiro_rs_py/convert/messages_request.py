@@ -113,6 +113,7 @@ def _system(value: Json) -> tuple[str, ...]:
 def _tool(node: JsonObject) -> Tool:
     kind = optional(node, "type", str)
     client_tool = kind in (None, "custom")
+    allowed, blocked = ((), ()) if client_tool else _domains(node)
     return Tool(
         # Server tools may go without a name (``mcp_toolset``).
         name=filled_string(node, "name") if client_tool else optional(node, "name", str) or "",
@@ -121,7 +122,17 @@ def _tool(node: JsonObject) -> Tool:
         type=kind,
         defer_loading=optional(node, "defer_loading", bool) or False,
         max_uses=integer(node, "max_uses"),
+        allowed_domains=allowed,
+        blocked_domains=blocked,
     )
+
+
+def _domains(node: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where a server tool may and may not look; like the API, not both at once."""
+    allowed, blocked = tuple(_strings(node, "allowed_domains")), tuple(_strings(node, "blocked_domains"))
+    if allowed and blocked:
+        raise FieldError("cannot be used together with blocked_domains", "allowed_domains")
+    return allowed, blocked
 
 
 def _tool_choice(value: Json) -> ToolChoice:

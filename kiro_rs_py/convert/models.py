@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import cast
 
+from kiro_rs_py.convert.discovered import DiscoveredModel
+from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.errors import ConfigError, NotFound
 
 THINKING_SUFFIX = "-thinking"
@@ -30,7 +32,8 @@ class Model:
     """A model as ``GET /v1/models`` lists it.
 
     ``window`` and ``max_output`` in tokens, ``created`` in Unix seconds; ``adaptive`` models take effort levels
-    instead of a thinking budget.
+    instead of a thinking budget. ``native`` is how it is asked to think by a field (None: by the prompt), ``rate``
+    multiplies the credits of a request (None: unknown).
     """
 
     id: str
@@ -40,6 +43,8 @@ class Model:
     window: int = WINDOW
     max_output: int = 64_000
     adaptive: bool = False
+    native: NativeThinking | None = None
+    rate: float | None = None
 
     @property
     def created_at(self) -> str:
@@ -57,6 +62,7 @@ class ResolvedModel:
     thinking_suffix: bool = False
     agentic: bool = False
     adaptive_capable: bool = False
+    native: NativeThinking | None = None
 
 
 # --- tables -------------------------------------------------------------------------------------------------------
@@ -121,6 +127,21 @@ OTHER_WINDOWS: Mapping[str, int] = MappingProxyType(
         "qwen3-coder-next": 256_000,
     }
 )
+
+LEGACY_IDS: Mapping[str, str] = MappingProxyType(
+    {
+        # What the service lists today → the id of REF's README by which it is asked for (PRODUCT §3.1). Nobody lists
+        # those any more, but they work (upstream-protocol §1.11).
+        "claude-sonnet-4.5": "CLAUDE_SONNET_4_5_20250929_V1_0",
+        "claude-sonnet-4": "CLAUDE_SONNET_4_20250514_V1_0",
+        "claude-sonnet-4.0": "CLAUDE_SONNET_4_20250514_V1_0",
+        "claude-3.7-sonnet": "CLAUDE_3_7_SONNET_20250219_V1_0",
+    }
+)
+
+BETTER_BY_PROMPT = frozenset({"claude-opus-4.6"})
+"""Takes the fields of native thinking, and then thinks unseen: it sends no reasoning events (upstream-protocol §1.10).
+Asked by the prompt it shows its thinking."""
 
 _ENDINGS_WITHOUT_MEANING = re.compile(r"(?:[-@]\d{8}|-latest)$")
 _MILLION_MARK = re.compile(r"(?:\[1m\]|-1m)$")
@@ -209,8 +230,8 @@ class ModelCatalog:
     """The table, and what the user and the service add to it. Immutable.
 
     ``aliases``: name → name or upstream id, tried before everything else. ``windows``: name or upstream id → tokens,
-    believed before everything else. ``extra``: upstream ids that are passed through as they are. Names are compared
-    without regard to case.
+    believed before everything else. ``extra``: upstream ids that are passed through as they are. ``unlisted``: upstream
+    ids of models that have a name but are left out of :meth:`list`. Names are compared without regard to case.
     """
 
     def __init__(
@@ -220,21 +241,55 @@ class ModelCatalog:
         windows: Mapping[str, int] = MappingProxyType({}),
         extra: Iterable[str] = (),
         models: Iterable[Model] = MODELS,
+        unlisted: Iterable[str] = (),
     ) -> None:
         self.aliases: Mapping[str, str] = {name.lower(): target for name, target in aliases.items()}
         self._windows = {name.lower(): window for name, window in windows.items()}
         self._extra = {name.lower(): name for name in extra}
         self._models = {model.upstream_id: model for model in models}
+        self._unlisted = frozenset(unlisted)
         self._exact = {key.lower(): model for model in self._models.values() for key in (model.upstream_id, model.id)}
 
-    def with_discovered(self, models: Iterable[Model]) -> ModelCatalog:
-        """The same catalog with the models an account was told of; one with a known upstream id keeps its name."""
+    def with_discovered(self, models: Iterable[DiscoveredModel], *, complete: bool = False) -> ModelCatalog:
+        """The same catalog with the models that accounts were told of.
+
+        One that the catalog has keeps its id, and takes over whatever was said of it. With ``complete``, models that
+        no account was told of are no longer listed; their names still mean them.
+        """
         merged = dict(self._models)
-        for model in models:
-            known = merged.get(model.upstream_id)
-            merged[model.upstream_id] = replace(model, id=known.id, created=known.created) if known else model
+        told: set[str] = set()
+        for found in models:
+            model = self._completed(found)
+            merged[model.upstream_id] = model
+            told.add(model.upstream_id)
         return ModelCatalog(
-            aliases=self.aliases, windows=self._windows, extra=self._extra.values(), models=merged.values()
+            aliases=self.aliases,
+            windows=self._windows,
+            extra=self._extra.values(),
+            models=merged.values(),
+            unlisted=merged.keys() - told if complete else (),
+        )
+
+    def _completed(self, found: DiscoveredModel) -> Model:
+        """A discovered model with what the catalog, or else its name, says beyond it."""
+        name = found.upstream_id.lower()
+        upstream_id = LEGACY_IDS.get(name, found.upstream_id)
+        model = self._models.get(upstream_id)
+        if model is None:
+            guessed = _upstream_model(name)
+            same = guessed is not None and guessed.upstream_id.lower() == upstream_id.lower()
+            model = guessed if guessed is not None and same else Model(name, found.upstream_id, upstream_id)
+            # Claude Code shows only ids that begin so (field-notes §1 row 33).
+            listed_id = name.replace(".", "-") if name.startswith("claude-") else f"claude-{name}"
+            model = replace(model, id=listed_id, upstream_id=upstream_id, created=_JULY_2026)
+        return replace(
+            model,
+            display_name=found.display_name or model.display_name,
+            window=found.window or model.window,
+            max_output=found.max_output or model.max_output,
+            adaptive=model.adaptive or found.native is not None,
+            native=None if name in BETTER_BY_PROMPT else found.native,
+            rate=found.rate,
         )
 
     def resolve(self, name: str, *, thinking_suffix: str) -> ResolvedModel:
@@ -257,6 +312,7 @@ class ModelCatalog:
                 window=self._window(model, model.id, million=_MILLION_MARK.search(ending) is not None),
             )
             for model in self._models.values()
+            if model.upstream_id not in self._unlisted
             for ending, title in _variants(model, thinking_suffix)
         }
         for name in (*self.aliases, *self._extra.values()):
@@ -267,6 +323,19 @@ class ModelCatalog:
         """The entry of ``GET /v1/models/{id}``, for any name that resolves. Raises :class:`NotFound`."""
         listed = {entry.id: entry for entry in self.list(thinking_suffix=thinking_suffix)}
         return listed.get(name) or self._entry(name, thinking_suffix)
+
+    def upstream_id_of(self, name: str, *, thinking_suffix: str = THINKING_SUFFIX) -> str:
+        """What ``name`` means upstream; the name itself if it can mean no model."""
+        try:
+            return self.resolve(name, thinking_suffix=thinking_suffix).upstream_id
+        except NotFound:
+            return name
+
+    def public_id(self, name: str, *, thinking_suffix: str = THINKING_SUFFIX) -> str:
+        """The listed id of the model that ``name`` means, without what its endings ask of this proxy; the name itself
+        if there is none."""
+        model = self._models.get(self.upstream_id_of(name, thinking_suffix=thinking_suffix))
+        return model.id if model else name
 
     def _entry(self, name: str, thinking_suffix: str) -> Model:
         resolved = self.resolve(name, thinking_suffix=thinking_suffix)
@@ -307,7 +376,9 @@ class ModelCatalog:
 
     def _resolved(self, name: _Name, model: Model) -> ResolvedModel:
         window = self._window(model, name.core, million=name.million)
-        return ResolvedModel(name.core, model.upstream_id, window, name.thinking, name.agentic, model.adaptive)
+        return ResolvedModel(
+            name.core, model.upstream_id, window, name.thinking, name.agentic, model.adaptive, model.native
+        )
 
     def _window(self, model: Model, name: str, *, million: bool) -> int:
         for key in (name, model.upstream_id.lower(), model.id):
@@ -333,7 +404,7 @@ def _variants(model: Model, thinking_suffix: str) -> Iterator[tuple[str, str]]:
     if thinking_suffix:
         yield thinking_suffix, "Thinking"
     yield AGENTIC_SUFFIX, "Agentic"
-    if model.window == MILLION:
+    if model.window >= MILLION:
         yield "[1m]", "1M Context"
     if model.id == "claude-opus-4-6":
         yield "-1m", "1M Context"

@@ -11,27 +11,31 @@ import re
 from dataclasses import dataclass, replace
 
 from kiro_rs_py.convert import texts
-from kiro_rs_py.convert.anthropic import MessagesRequest, Thinking, ToolNames
+from kiro_rs_py.convert.anthropic import JsonObject, MessagesRequest, Thinking, ToolNames
 from kiro_rs_py.convert.blocks import ThinkingFormat
 from kiro_rs_py.convert.history import AssistantTurn, UserTurn, entries, folded, turns_of, user_message, without_prefill
 from kiro_rs_py.convert.kiro import AssistantMessage, ConversationState, HistoryEntry, UserMessage
 from kiro_rs_py.convert.models import THINKING_SUFFIX, ModelCatalog, ResolvedModel
+from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.convert.pairing import pair
 from kiro_rs_py.convert.tools import (
     compressed,
     mentioned,
     offered_tools,
+    plan_search,
     specification,
     turn_instructions,
     wire_names,
     with_placeholders,
     writes_files,
 )
-from kiro_rs_py.convert.websearch import lone_search
+from kiro_rs_py.convert.websearch import SearchPlan, lone_search, with_searches_as_turns
 from kiro_rs_py.errors import NotFound
 
 MAX_THINKING_BUDGET = 128_000
 DEFAULT_EFFORT = "high"
+BUDGETS = ((4_000, "low"), (12_000, "medium"))
+"""Tokens up to which a budget means an effort; REF's own of 20,000 goes with its own effort, high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class ThinkingPlan:
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """``tool_names``: alias → the client's name. ``web_search``: the query of a lone web search (§7.1), which is
-    answered without this conversation. ``notes``: one sentence for each repair, without any of the client's text."""
+    answered without this conversation. ``search_plan``: what the web search may do, if it is offered.
+    ``answer_schema``: what the answer's text has to be. ``one_call``: the client takes one tool call at most.
+    ``notes``: one sentence for each repair, without any of the client's text."""
 
     state: ConversationState
     model: ResolvedModel
@@ -71,6 +77,9 @@ class Conversion:
     thinking: ThinkingPlan
     stop_sequences: tuple[str, ...]
     web_search: str | None
+    search_plan: SearchPlan | None
+    answer_schema: JsonObject | None
+    one_call: bool
     notes: tuple[str, ...]
 
 
@@ -85,18 +94,18 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
     model = _model(request, options, needed=web_search is None)
     thinking, effort = _thinking(request, model)
     folded_turns = folded(request.messages, notes)
-    messages = without_prefill(folded_turns.messages, notes)
+    messages = without_prefill(with_searches_as_turns(folded_turns.messages), notes)
     known_names = mentioned(messages)
     names = wire_names(request, known_names)
     offered = offered_tools(request, known_names, notes)
 
-    turns = turns_of(messages, names, notes)
+    turns = turns_of(messages, names, notes, native_model=model.upstream_id if model.native else None)
     pair(turns, notes)
     current = turns.pop()
     assert isinstance(current, UserTurn)
     system = system_text(
         [*_without_billing(request.system, notes), *folded_turns.system],
-        marker=thinking_marker(thinking, effort),
+        marker="" if model.native else thinking_marker(thinking, effort or DEFAULT_EFFORT),
         agentic=model.agentic,
         chunk_policy=writes_files(offered),
     )
@@ -118,6 +127,7 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
         current=user_message(_with_demands(current, turn_instructions(request, offered, names, notes))),
         history=tuple(history),
         tools=with_placeholders(tools, used, notes),
+        extra_fields=native_fields(model.native, thinking, effort),
     )
     # A client that sent its own thinking field knows native blocks (PRODUCT §3.2).
     shown = "blocks" if request.thinking else options.thinking_format
@@ -128,6 +138,9 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
         thinking=ThinkingPlan(thinking is not None and thinking.on, shown or "blocks"),
         stop_sequences=request.stop_sequences,
         web_search=web_search,
+        search_plan=plan_search(offered, names),
+        answer_schema=request.output_schema,
+        one_call=request.tool_choice.disable_parallel_tool_use,
         notes=tuple(notes),
     )
 
@@ -142,12 +155,32 @@ def _model(request: MessagesRequest, options: ConversionOptions, *, needed: bool
         return ResolvedModel(request.model, request.model)
 
 
-def _thinking(request: MessagesRequest, model: ResolvedModel) -> tuple[Thinking | None, str]:
-    """Thinking and effort of this turn; a suffix on the model's name wins over the request (§2.1)."""
+def _thinking(request: MessagesRequest, model: ResolvedModel) -> tuple[Thinking | None, str | None]:
+    """Thinking and effort of this turn, as far as anybody said; a suffix on the model's name wins (§2.1)."""
     if model.thinking_suffix:
         return Thinking("adaptive" if model.adaptive_capable else "enabled"), DEFAULT_EFFORT
     own = [message.effort for message in request.messages if message.effort]
-    return request.thinking, own[-1] if own else request.effort or DEFAULT_EFFORT
+    return request.thinking, own[-1] if own else request.effort
+
+
+def native_fields(native: NativeThinking | None, thinking: Thinking | None, effort: str | None) -> JsonObject | None:
+    """``additionalModelRequestFields`` (upstream-protocol §1.10).
+
+    None for a model without a schema, and when thinking was declined. An effort counts without thinking, too: it is
+    about the whole answer.
+    """
+    if native is None or (thinking is not None and not thinking.on) or (thinking is None and effort is None):
+        return None
+    if thinking is None:
+        return native.request_fields(effort)
+    if thinking.type == "enabled" and effort is None:
+        effort = effort_of_budget(thinking.budget_tokens)
+    return native.request_fields(effort, thinking.display)
+
+
+def effort_of_budget(budget: int) -> str:
+    """The effort that comes near to a thinking budget in tokens, which these models do not take."""
+    return next((effort for limit, effort in BUDGETS if budget <= limit), DEFAULT_EFFORT)
 
 
 def thinking_marker(thinking: Thinking | None, effort: str) -> str:

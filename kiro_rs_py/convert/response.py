@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Protocol
 
-from kiro_rs_py.convert.anthropic import ToolNames
+from kiro_rs_py.convert.anthropic import JsonObject, ToolNames
 from kiro_rs_py.convert.blocks import BlockWriter, Open, ThinkingFormat
+from kiro_rs_py.convert.client_json import compact
 from kiro_rs_py.convert.endings import Account, Content
 from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment
+from kiro_rs_py.convert.kiro import AssistantMessage, ToolResult
 from kiro_rs_py.convert.message_events import (
     ErrorEvent,
     MessageDelta,
@@ -26,9 +28,14 @@ from kiro_rs_py.convert.message_events import (
     TextDelta,
     Usage,
 )
+from kiro_rs_py.convert.rounds import Round, SearchCall, results_of
+from kiro_rs_py.convert.search_results import SearchOutcome, result_block
 from kiro_rs_py.convert.stops import StopScanner
+from kiro_rs_py.convert.structured import HeldAnswer
 from kiro_rs_py.convert.thinking import Piece, ThinkingSplitter
+from kiro_rs_py.convert.tokens import count_text
 from kiro_rs_py.convert.tool_calls import ToolCall
+from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME
 from kiro_rs_py.errors import ContextWindowFull, EmptyAnswer, UpstreamFault
 
 _new_tuple = tuple.__new__
@@ -61,7 +68,15 @@ class MessageStream:
         for event in upstream: send(stream.receive(event))
         send(stream.finish())
 
-    and ``send(stream.fail(…))`` in place of the rest when something breaks.
+    and ``send(stream.fail(…))`` in place of the rest when something breaks. Where the model may search the web, the
+    answer can take several rounds, each an answer of the upstream::
+
+        while searches := stream.end_round():
+            outcomes = …
+            send(stream.receive_results(outcomes))
+            if not stream.goes_on: break
+            for event in upstream asked again, with stream.next_round(outcomes): send(stream.receive(event))
+        send(stream.finish())
     """
 
     def __init__(
@@ -75,25 +90,45 @@ class MessageStream:
         window: int,
         stop_sequences: Sequence[str] = (),
         expects_metadata: bool = False,
+        search_tool: str | None = None,
+        thinking_model: str = "",
+        answer_schema: JsonObject | None = None,
+        one_call: bool = False,
     ) -> None:
         """``model`` is echoed; ``input_estimate`` and ``window`` are tokens; ``tool_names`` maps aliases back.
+        ``thinking_model`` is the upstream id that signatures are sealed with.
 
-        ``expects_metadata``: this endpoint is known to end whole answers with a ``metadataEvent``, so that one without
-        it was cut off (upstream-protocol §2.5).
+        ``search_tool``: what the web search is called upstream, if it is offered. ``expects_metadata``: this endpoint
+        is known to end whole answers with a ``metadataEvent``, so that one without it was cut off (upstream-protocol
+        §2.5). ``answer_schema``: the text has to be JSON of this kind, and is held until it is whole and checked.
+        ``one_call``: a second tool call is left out.
         """
         # D-18: a real stream starts with a small number too, and clients take the last one.
         start = MessageStart(message_id, model, Usage(input_estimate, 1))
-        self._blocks = BlockWriter(start, thinking.format)
+        self._blocks = BlockWriter(start, thinking.format, thinking_model=thinking_model)
         self._account = Account(input_estimate, window)
         self._phase = _Phase.ANSWERING
         self._thinking_on = thinking.on
         self._tool_names = tool_names
-        self._expects_metadata = expects_metadata
+        self.expects_metadata = expects_metadata
+        self._search_tool = search_tool
+        self._round = Round()
         # Set if the next text goes into the open text block as it is: the short way, for nine events in ten.
         self._straight = False
         self._written = self._blocks.written
-        self._splitter = ThinkingSplitter() if thinking.on else None
         self._stops = StopScanner(stop_sequences) if any(stop_sequences) else None
+        self._answer = None if answer_schema is None else HeldAnswer(answer_schema)
+        self._one_call = one_call
+        self.notes: list[str] = []
+        """What was done to the answer, for the log; none of its words."""
+        self._tool_used = False
+        self._begin_round()
+        self.stop_reason: str | None = None
+        """Known after :meth:`finish`, or before if it is this machine that ends the answer."""
+        self._stop_sequence: str | None = None
+
+    def _begin_round(self) -> None:
+        self._splitter = ThinkingSplitter() if self._thinking_on else None
         self._native_reasoning = False
         self._reasoned = False
         # Only one block is open at a time: what comes while a tool call is unfinished waits in order (D-2).
@@ -101,10 +136,6 @@ class MessageStream:
         self._call: ToolCall | None = None
         self._last_id = ""
         self._waiting: deque[AssistantText | Reasoning | ToolCall] = deque()
-        self._tool_used = False
-        self.stop_reason: str | None = None
-        """Known after :meth:`finish`, or before if it is this machine that ends the answer."""
-        self._stop_sequence: str | None = None
 
     @property
     def started(self) -> bool:
@@ -120,6 +151,11 @@ class MessageStream:
     def usage(self) -> Usage:
         """Tokens as far as they are known; final after :meth:`finish`."""
         return self._account.usage(self._written.units(), anything=self._blocks.index >= 0)
+
+    @property
+    def measured_input(self) -> int | None:
+        """What upstream says the request's input was, if it did; after :meth:`finish`."""
+        return self._account.measured_input(self._written.units())
 
     @property
     def credits(self) -> float:
@@ -153,7 +189,9 @@ class MessageStream:
             and self._phase is _Phase.ANSWERING
             and self._splitter is None
             and self._stops is None
+            and self._answer is None
             and self._call is None
+            and self._search_tool is None
         )
         return blocks.take()
 
@@ -172,7 +210,7 @@ class MessageStream:
         only_thinking = not blocks.answered and (blocks.index >= 0 or self._reasoned)
         if self.stop_reason is None:
             content = Content(tool_use=self._tool_used, only_thinking=only_thinking)
-            self.stop_reason = self._account.stop_reason(content, expects_metadata=self._expects_metadata)
+            self.stop_reason = self._account.stop_reason(content, expects_metadata=self.expects_metadata)
         if only_thinking and self._stop_sequence is None and blocks.open is not Open.TAGGED:
             # Clients need something visible (D-10).
             blocks.text(" ")
@@ -187,12 +225,53 @@ class MessageStream:
         """
         if self._phase is _Phase.CLOSED:
             return []
-        if self._phase is _Phase.ANSWERING and self._call is None:
+        if self._phase is _Phase.ANSWERING and self._call is None and self._answer is None:
+            # Half of a JSON answer would be of no use.
             self._flush_text()
         self._blocks.abandon_tool()
         self._blocks.close()
         self._close()
         return [*self._blocks.take(), ErrorEvent(error_type, message, request_id)]
+
+    # --- rounds -----------------------------------------------------------------------------------------------------
+
+    def end_round(self) -> tuple[SearchCall, ...]:
+        """Call when upstream has ended its answer: the searches it waits for. With none, :meth:`finish` is next.
+
+        Behind a cut call, whose block stays open, results could not be shown: those searches are not made.
+        """
+        if self._phase is not _Phase.CLOSED:
+            self._end_content()
+        return () if self._blocks.left_open else tuple(self._round.searches)
+
+    def receive_results(self, outcomes: Sequence[SearchOutcome]) -> list[MessageStreamEvent]:
+        """The events that show what came of the searches of this round, one outcome for each."""
+        for search, outcome in zip(self._round.searches, outcomes, strict=True):
+            self._blocks.whole(result_block(search.id, outcome))
+        worked = sum(outcome.error is None for outcome in outcomes)
+        self._account.web_searches = (self._account.web_searches or 0) + worked
+        return self._blocks.take()
+
+    @property
+    def goes_on(self) -> bool:
+        """The model has more to say once it knows its results: it was not stopped, and no tool of the client's is to be
+        run first."""
+        ended = self._account.refused or self._account.window_full
+        return self._phase is _Phase.ANSWERING and not self._tool_used and not ended
+
+    def next_round(self, outcomes: Sequence[SearchOutcome]) -> tuple[AssistantMessage, tuple[ToolResult, ...]]:
+        """Make ready for the answer to the results. What the conversation has to be continued with for it."""
+        said, results = self._round.said(), results_of(self._round.searches, outcomes)
+        added = sum(count_text(result.text) for result in results)
+        self._account.next_round(self._written.units(), added)
+        self._blocks.answered = False
+        self._round = Round()
+        self._begin_round()
+        return said, results
+
+    def pause(self) -> None:
+        """End the answer although the model would go on; the client may ask it to."""
+        self._settle("pause_turn")
 
     # --- content ----------------------------------------------------------------------------------------------------
 
@@ -200,12 +279,15 @@ class MessageStream:
         """Put ``event`` in line, then write what is next."""
         if isinstance(event, ToolUseFragment):
             self._add_fragment(event)
-        elif self._call is None:
-            self._write(event)
+            self._write_waiting()
             return
+        if self._search_tool is not None:
+            self._round.hear(event)
+        if self._call is None:
+            self._write(event)
         else:
             self._waiting.append(event)
-        self._write_waiting()
+            self._write_waiting()
 
     def _add_fragment(self, fragment: ToolUseFragment) -> None:
         # Without an id it continues the newest call (upstream-protocol §2.5).
@@ -227,7 +309,9 @@ class MessageStream:
                 self._end_call(self._call)
             elif self._waiting:
                 item = self._waiting.popleft()
-                if isinstance(item, ToolCall):
+                if isinstance(item, ToolCall) and self._is_surplus(item):
+                    self.notes.append("left out a tool call: the client takes one at a time")
+                elif isinstance(item, ToolCall):
                     # What was held back of the text belongs in front of the call.
                     self._flush_text()
                     self._call = item
@@ -236,9 +320,13 @@ class MessageStream:
             else:
                 return
 
+    def _is_surplus(self, call: ToolCall) -> bool:
+        return self._one_call and self._tool_used and call.name != self._search_tool
+
     def _write_call(self, call: ToolCall) -> None:
         if not call.opened:
-            if not call.name:
+            # A search is shown when it is whole: half of one would be of no use to anybody.
+            if not call.name or call.name == self._search_tool:
                 return
             self._blocks.tool(call.id, self._tool_names.get(call.name, call.name))
             call.opened = True
@@ -247,7 +335,10 @@ class MessageStream:
 
     def _end_call(self, call: ToolCall) -> None:
         self._call = None
-        if call.opened and call.whole:
+        if call.name == self._search_tool and call.whole:
+            search = self._round.search(call)
+            self._blocks.server_tool(search.id, SEARCH_NAME, compact(call.arguments))
+        elif call.opened and call.whole:
             self._blocks.close()
             self._tool_used = True
         else:
@@ -276,11 +367,24 @@ class MessageStream:
     def _visible_text(self, text: str) -> None:
         if self._stops is not None:
             text = self._stops.receive(text)
-        if text:
-            self._blocks.text(text)
+        self._show(text)
         if self._stops is not None and self._stops.matched is not None:
             self._stop_sequence = self._stops.matched
+            self._show_answer()
             self._settle("stop_sequence")
+
+    def _show(self, text: str) -> None:
+        if self._answer is not None:
+            self._answer.receive(text)
+        elif text:
+            self._blocks.text(text)
+
+    def _show_answer(self) -> None:
+        """Write what was held until it could be checked."""
+        checked = None if self._answer is None else self._answer.take()
+        if checked is not None:
+            self._blocks.text(checked.text)
+            self.notes += filter(None, [checked.note])
 
     def _reasoning(self, reasoning: Reasoning) -> None:
         self._reasoned = True
@@ -306,8 +410,9 @@ class MessageStream:
         """Write what was held back: nothing can join it any more."""
         if self._splitter is not None:
             self._pieces(self._splitter.flush())
-        if self._stops is not None and (held := self._stops.flush()):
-            self._blocks.text(held)
+        if self._stops is not None:
+            self._show(self._stops.flush())
+        self._show_answer()
 
     # --- endings ----------------------------------------------------------------------------------------------------
 
@@ -315,7 +420,8 @@ class MessageStream:
         if self._phase is not _Phase.ANSWERING:
             return
         too_long = fault.code == _LENGTH_EXCEEDED or fault.reason in _TOO_LONG_REASONS
-        if too_long and not self._blocks.started:
+        begun = self._blocks.started or (self._answer is not None and self._answer.begun)
+        if too_long and not begun:
             raise ContextWindowFull("The conversation is too long for the model.", reason=fault.reason or fault.code)
         if fault.code != _LENGTH_EXCEEDED:
             raise UpstreamFault(fault.code, fault.message or "Kiro ended the answer.", reason=fault.reason)
@@ -345,4 +451,4 @@ class MessageStream:
             return
         if self._account.window_full:
             raise ContextWindowFull("The conversation fills the model's window.", reason="CONTEXT_WINDOW_FULL")
-        raise EmptyAnswer("Kiro sent an answer without content.")
+        raise EmptyAnswer("Kiro answered without any content. Please try again.")

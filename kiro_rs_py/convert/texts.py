@@ -98,5 +98,10 @@ def document(label: str, text: str) -> str:
     return f"[document: {label}]\n{text}\n[end of document]"
 
 
+PDF_REST_UNREADABLE = "[the rest of this PDF could not be read]"
+PDF_TOO_SLOW = "[reading this PDF took too long]"
+PDF_REST_TOO_SLOW = "[reading the rest of this PDF took too long]"
+
+
 def document_omitted(label: str, reason: str) -> str:
     return f"[document: {label} omitted: {reason}]"

@@ -68,6 +68,11 @@ class ToolCall:
         return parts
 
     @property
+    def arguments(self) -> JsonObject | None:
+        """As far as they have come; None if that is no JSON object."""
+        return parse_tool_input("".join(self._parts))
+
+    @property
     def whole(self) -> bool:
         """The arguments are complete. Without ``stop`` only a whole object proves it: no text may be a cut too."""
         text = "".join(self._parts)

@@ -22,7 +22,7 @@ from kiro_rs_py.convert.anthropic_tools import known_tool
 from kiro_rs_py.convert.kiro import ToolSpecification, tool_to_json
 from kiro_rs_py.convert.schemas import acceptable_schema
 from kiro_rs_py.convert.tool_names import WireNames
-from kiro_rs_py.convert.websearch import is_web_search
+from kiro_rs_py.convert.websearch import SearchPlan, is_web_search, offered_search, search_plan
 
 MAX_DESCRIPTION_CHARS = 10_000
 _CHUNKED = {"Write": texts.WRITE_SUFFIX, "Edit": texts.EDIT_SUFFIX}
@@ -37,8 +37,9 @@ def wire_names(request: MessagesRequest, in_use: Iterable[str]) -> WireNames:
 def offered_tools(request: MessagesRequest, in_use: Collection[str], notes: list[str]) -> tuple[Tool, ...]:
     """The tools of the request that can be offered to the model, each name once.
 
-    ``in_use``: the names that are :func:`mentioned`. Left out are server tools, which only Anthropic can
-    run (R8), deferred ones that no ``tool_reference`` has loaded, and all of them when ``tool_choice`` is ``none``.
+    ``in_use``: the names that are :func:`mentioned`. Left out are server tools that only Anthropic can run, that is
+    all but the web search (R8), deferred ones that no ``tool_reference`` has loaded, and all of them when
+    ``tool_choice`` is ``none``.
     """
     if request.tool_choice.type == "none":
         if request.tools:
@@ -61,6 +62,11 @@ def offered_tools(request: MessagesRequest, in_use: Collection[str], notes: list
     return tuple(offered.values())
 
 
+def plan_search(offered: Iterable[Tool], names: WireNames) -> SearchPlan | None:
+    """The web search among the :func:`offered_tools`, if there is one: its calls are ours to carry out."""
+    return next((search_plan(tool, names[tool.name]) for tool in offered if is_web_search(tool)), None)
+
+
 def mentioned(messages: Iterable[Message]) -> tuple[str, ...]:
     """Names of the tools that the conversation uses or has loaded by a ``tool_reference``, in no special order."""
     names: dict[str, None] = {}
@@ -77,8 +83,8 @@ def mentioned(messages: Iterable[Message]) -> tuple[str, ...]:
 
 
 def _as_client_tool(tool: Tool) -> Tool | None:
-    if is_web_search(tool):
-        return None
+    if is_web_search(tool) and tool.name:
+        return offered_search(tool)
     if tool.type in (None, "custom"):
         return tool
     known = known_tool(tool.type or "")

@@ -1,14 +1,59 @@
-"""Web search, the pure half of the request side (request-conversion §7.1, §7.2)."""
+"""Web search, the request side (request-conversion §7.1, §7.2, R8, R9).
+
+Anthropic runs this tool on its own servers. Here a request with nothing but the search in its tools is answered
+without any model; beside other tools the search is offered to the model like them, and its calls are carried out by
+the proxy. Both leave blocks in the assistant's message that come back with the next request:
+:func:`with_searches_as_turns` takes them apart into what had been said to Kiro.
+"""
 
 from __future__ import annotations
 
-from kiro_rs_py.convert.anthropic import MessagesRequest, TextBlock, Tool
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    JsonObject,
+    Message,
+    MessagesRequest,
+    TextBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from kiro_rs_py.convert.search_domains import DomainFilter
 from kiro_rs_py.errors import InvalidRequest
 
-TOOL_NAME = "web_search"
-SERVER_TYPE_PREFIX = "web_search"
-QUERY_PREFIX = "Perform a web search for the query: "
+TOOL_NAME: Final = "web_search"
+SERVER_TYPE_PREFIX: Final = "web_search"
+QUERY_PREFIX: Final = "Perform a web search for the query: "
 """What Claude Code puts before the query."""
+
+DEFAULT_MAX_USES: Final = 5
+MAX_QUERY_CHARACTERS: Final = 2000
+"""Nobody knows the service's limit; a search engine makes nothing of more."""
+
+_DESCRIPTION: Final = (
+    "Searches the web and returns titles, URLs, dates and short excerpts of pages. Use it for what may have changed "
+    "since your training, and for facts you are not sure of. Ask for one thing at a time, in a few words, as one would "
+    "type it into a search engine. Name the pages you rely on with their URLs. Say things in your own words: quote no "
+    "more than 30 words in a row from a page."
+)
+
+
+def _schema() -> JsonObject:
+    query: JsonObject = {"type": "string", "description": "What to search for."}
+    return {"type": "object", "properties": {"query": query}, "required": ["query"]}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """The web search as one request allows it; ``tool`` is its name on the wire."""
+
+    tool: str
+    max_uses: int = DEFAULT_MAX_USES
+    domains: DomainFilter = field(default_factory=DomainFilter)
 
 
 def is_web_search(tool: Tool) -> bool:
@@ -22,18 +67,81 @@ def is_web_search(tool: Tool) -> bool:
 
 
 def lone_search(request: MessagesRequest) -> str | None:
-    """The query of a request whose only tool is the web search (§7.1), else None.
+    """The query of a request that only searches (§7.1), else None: the web search is its only tool, and its last user
+    message is no answer to a tool.
 
     The query is the text of the last user message (R9), without Claude Code's introduction. Raises
     :class:`InvalidRequest` when there is none.
     """
     if len(request.tools) != 1 or not is_web_search(request.tools[0]) or request.tools[0].name != TOOL_NAME:
         return None
-    for message in reversed(request.messages):
-        if message.role == "user":
-            text = "\n".join(block.text for block in message.content if isinstance(block, TextBlock))
-            query = text.removeprefix(QUERY_PREFIX)
-            if query.strip():
-                return query
-            break
-    raise InvalidRequest("messages: unable to extract a search query from the last user message.")
+    if request.tool_choice.type == "none":
+        return None
+    last = next((message for message in reversed(request.messages) if message.role == "user"), Message("user", ()))
+    if any(isinstance(block, ToolResultBlock) for block in last.content):
+        return None
+    text = "\n".join(block.text for block in last.content if isinstance(block, TextBlock))
+    query = text.removeprefix(QUERY_PREFIX)
+    if not query.strip():
+        raise InvalidRequest("messages: unable to extract a search query from the last user message.")
+    return query
+
+
+def search_plan(tool: Tool, wire_name: str) -> SearchPlan:
+    """What the web search ``tool`` allows."""
+    max_uses = DEFAULT_MAX_USES if tool.max_uses is None else max(0, tool.max_uses)
+    return SearchPlan(wire_name, max_uses, DomainFilter(tool.allowed_domains, tool.blocked_domains))
+
+
+def offered_search(tool: Tool) -> Tool:
+    """The web search as a model can be told of it; clients name it only. It still :func:`is_web_search`."""
+    return replace(tool, description=_DESCRIPTION, input_schema=_schema(), type=SERVER_TYPE_PREFIX)
+
+
+# --- searches in the history --------------------------------------------------------------------------------------
+
+
+def with_searches_as_turns(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """``messages`` in which every search stands as it was said to Kiro: a call, its result in the user turn behind it,
+    then the rest of what was one message for the client.
+
+    In an assistant's message a tool result can only be a search's. A message that ends with one, since a client's tool
+    was called at the same time or the turn was paused, hands it on to the user turn that follows, which is made if need
+    be.
+    """
+    told: list[Message] = []
+    waiting: list[ContentBlock] = []
+    for message in messages:
+        if message.role == "assistant":
+            if waiting:
+                told.append(Message("user", tuple(waiting)))
+            parts, waiting = _taken_apart(message)
+            told += parts
+        else:
+            told.append(replace(message, content=(*waiting, *message.content)) if waiting else message)
+            waiting = []
+    if waiting:
+        told.append(Message("user", tuple(waiting)))
+    return tuple(told)
+
+
+def _taken_apart(message: Message) -> tuple[list[Message], list[ContentBlock]]:
+    """The turns in one assistant message, the assistant's last; and the results at its end."""
+    if not any(isinstance(block, ToolResultBlock) for block in message.content):
+        return [message], []
+    turns: list[Message] = []
+    said: list[ContentBlock] = []
+    results: list[ContentBlock] = []
+    open_calls: set[str] = set()
+    for block in message.content:
+        if isinstance(block, ToolResultBlock):
+            results.append(block)
+            open_calls.discard(block.tool_use_id)
+            continue
+        if results and not open_calls:
+            turns += [replace(message, content=tuple(said)), Message("user", tuple(results))]
+            said, results = [], []
+        if isinstance(block, ToolUseBlock):
+            open_calls.add(block.id)
+        said.append(block)
+    return [*turns, replace(message, content=tuple(said))], results

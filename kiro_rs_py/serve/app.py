@@ -56,6 +56,7 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[None]]
+Observer = Callable[[Call], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,20 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
 
 
 class App:
-    """Finds the route, checks the key, runs the handler, answers its errors, logs the request's line."""
+    """Finds the route, checks the key, runs the handler, answers its errors, logs the request's line.
 
-    def __init__(self, routes: Iterable[Route], config: Config) -> None:
+    ``observers`` are called with every request that has ended, whatever came of it; they must not raise.
+    """
+
+    def __init__(self, routes: Iterable[Route], config: Config, observers: Iterable[Observer] = ()) -> None:
         self._routes = {route.path: route for route in routes}
+        self._observers = tuple(observers)
         self.configure(config)
+
+    def mount(self, routes: Iterable[Route], observer: Observer) -> None:
+        """Add a part that is made only when the rest is."""
+        self._routes |= {route.path: route for route in routes}
+        self._observers = (*self._observers, observer)
 
     def configure(self, config: Config) -> None:
         """Take over what may change while the proxy runs: the key and the allowed origins."""
@@ -106,9 +116,14 @@ class App:
             call.record.outcome = "client left"
         except Exception as exc:
             await self._answer_error(call, sole_error(exc))
+        except BaseException:
+            call.record.outcome = "cut short"  # the proxy is stopping
+            raise
         finally:
-            call.record.status = call.reply.status or 0
-            call.record.log()
+            call.record.uploading = call.inbound.seconds
+            call.record.end(call.reply.status)
+            for observe in self._observers:
+                observe(call)
 
     async def _dispatch(self, call: Call) -> None:
         route = self._find(call)
@@ -140,7 +155,7 @@ class App:
     def _check_key(self, call: Call) -> None:
         """One valid key among those presented is enough: some clients send two (clients §1.1)."""
         valid = False
-        for key in _presented_keys(call.headers):
+        for key in presented_keys(call.headers):
             digest = sha256(key).digest()
             for expected in self._digests:
                 valid |= hmac.compare_digest(digest, expected)
@@ -189,7 +204,8 @@ class App:
         await call.reply.empty(204, headers)
 
 
-def _presented_keys(headers: Iterable[Header]) -> Iterator[bytes]:
+def presented_keys(headers: Iterable[Header]) -> Iterator[bytes]:
+    """What stands in ``x-api-key`` and behind ``Authorization: Bearer``."""
     for name, value in headers:
         if name == b"x-api-key":
             yield value.strip()

@@ -38,6 +38,7 @@ from kiro_rs_py.errors import (
     UpstreamUnauthorized,
     UpstreamUnavailable,
 )
+from kiro_rs_py.upstream import sentences
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -98,7 +99,7 @@ def answer_of(error: BaseException) -> ErrorAnswer:
             return _upstream(error, message)
         case CodecError():
             # Its text speaks of offsets and checksums, which help nobody but the log.
-            return ErrorAnswer(502, "api_error", "The upstream answer was damaged or cut off.")
+            return ErrorAnswer(502, "api_error", sentences.DAMAGED)
         case _:
             return _INTERNAL
 
@@ -140,19 +141,37 @@ def _upstream(error: UpstreamError, message: str) -> ErrorAnswer:
 def _no_credential(error: NoUsableCredential) -> ErrorAnswer:
     """By what the last account said, in the words of the pool, which knows the state of all of them."""
     retry_after = error.retry_after
+    message = f"{error} {_remedy(error.cause)}".rstrip()
     match error.cause:
         case QuotaExhausted():
-            return ErrorAnswer(429, "rate_limit_error", str(error), _wait_or_give_up(retry_after))
+            return ErrorAnswer(429, "rate_limit_error", message, _wait_or_give_up(retry_after))
         case Throttled():
-            return ErrorAnswer(429, "rate_limit_error", str(error), _wait_or_give_up(retry_after or THROTTLED_SECONDS))
+            return ErrorAnswer(429, "rate_limit_error", message, _wait_or_give_up(retry_after or THROTTLED_SECONDS))
         case KiroError() as cause if not isinstance(cause, NoUsableCredential):
             answer = answer_of(cause)
             if retry_after is None:
-                return replace(answer, message=str(error))
+                return replace(answer, message=message)
             headers = tuple(header for header in answer.headers if header[0] != b"retry-after")
-            return replace(answer, message=str(error), headers=headers + _retry_after(retry_after))
+            return replace(answer, message=message, headers=headers + _retry_after(retry_after))
         case _:
-            return ErrorAnswer(503, "overloaded_error", str(error), _retry_after(retry_after))
+            # Without a time only a human can help.
+            headers = (NO_RETRY,) if retry_after is None else _retry_after(retry_after)
+            return ErrorAnswer(503, "overloaded_error", message, headers)
+
+
+def _remedy(cause: KiroError | None) -> str:
+    """What the owner of the accounts can do, where the pool's words do not say so."""
+    match cause:
+        case QuotaExhausted():
+            return "`kiro-rs-py balance` shows when they start again."
+        case Throttled():
+            return "Wait, or add an account."
+        case RefreshRejected() | UpstreamUnauthorized():
+            return "`kiro-rs-py login` logs it in again."
+        case RefreshFailed():
+            return "Please try again later."
+        case _:
+            return ""
 
 
 def _wait_or_give_up(seconds: float | None) -> Headers:

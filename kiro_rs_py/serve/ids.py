@@ -15,6 +15,11 @@ def new_message_id() -> str:
     return f"msg_{uuid4().hex}"
 
 
+def new_server_tool_id() -> str:
+    """``srvtoolu_`` and 32 hex digits: a tool that is run here."""
+    return f"srvtoolu_{uuid4().hex}"
+
+
 def new_uuid() -> str:
     """A UUID4, as Kiro wants its conversation and continuation ids."""
     return str(uuid4())

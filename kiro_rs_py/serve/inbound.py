@@ -26,13 +26,14 @@ class ClientLeft(Exception):
 class Inbound:
     """What the client sends in one request. ``length`` is its content-length, if it named one.
 
-    ``unread`` says whether body bytes may still be on their way.
+    ``unread`` says whether body bytes may still be on their way, ``seconds`` how long :meth:`read` took.
     """
 
     def __init__(self, receive: Receive, *, length: int | None, chunked: bool) -> None:
         self._receive = receive
         self._length = length
         self.unread = chunked or bool(length)
+        self.seconds = 0.0
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises :class:`RequestTooLarge` over ``limit`` bytes (at once, if the client named the
@@ -51,6 +52,7 @@ class Inbound:
                     raise RequestTooLarge(limit)
                 if not message.get("more_body", False):
                     self.unread = False
+                    self.seconds = trio.current_time() - started
                     return b"".join(parts)
                 patience.deadline = started + BODY_SECONDS + size / BODY_BYTES_PER_SECOND
         raise BodyTimeout("The request body came too slowly.")

@@ -3,58 +3,84 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
 from kiro_rs_py.config import Config
+from kiro_rs_py.convert.calibration import Calibrations
 from kiro_rs_py.convert.kiro import ConversationState
+from kiro_rs_py.convert.lone_search import LoneAnswer
 from kiro_rs_py.convert.messages_request import parse_messages_request
 from kiro_rs_py.convert.models import ModelCatalog
+from kiro_rs_py.convert.pdf import may_hold_pdf, pdfs_in, with_pdf_texts
 from kiro_rs_py.convert.request import ConversionOptions, RequestIds, convert_request
 from kiro_rs_py.convert.response import MessageStream
 from kiro_rs_py.convert.tokens import estimate_request
-from kiro_rs_py.errors import InvalidRequest
+from kiro_rs_py.convert.websearch import SearchPlan
 from kiro_rs_py.serve.app import Call, Route, sole_error
-from kiro_rs_py.serve.delivery import Delivery, Held, Live, Plain
-from kiro_rs_py.serve.ids import new_message_id, new_uuid
+from kiro_rs_py.serve.chat import Chat
+from kiro_rs_py.serve.delivery import Delivery, Held, Live, Plain, Source
+from kiro_rs_py.serve.ids import new_message_id, new_server_tool_id, new_uuid
 from kiro_rs_py.serve.in_flight import InFlight
 from kiro_rs_py.serve.inbound import ClientLeft
+from kiro_rs_py.serve.numbers import Numbers
+from kiro_rs_py.serve.pdf_reading import PdfReading
+from kiro_rs_py.serve.searches import LoneSearch, Searches
 
 if TYPE_CHECKING:
     # It brings httpx with it, which the listening socket need not wait for.
     from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.counting import RemoteCounter
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Converting this much takes milliseconds, and extracting a PDF's text seconds: other streams must not wait for it.
+# Converting this much takes milliseconds: other streams must not wait for it.
 LARGE_BODY_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as far as it can be understood without asking anybody."""
+    """A request as far as it can be understood without asking anybody. ``web_search``: the query, if it is a lone
+    search; ``search_plan``: what searches may do, if the model can make any."""
 
+    message_id: str
+    model: str
     state: ConversationState
     new_machine: Callable[[bool], MessageStream]
     upstream_id: str
-    input_tokens: int
+    numbers: Numbers
     window: int
     stream: bool
+    web_search: str | None
+    search_plan: SearchPlan | None
     notes: tuple[str, ...]
 
 
 class Messages:
-    """The handlers of the message routes."""
+    """The handlers of the message routes. ``calibrations`` are used and taught, ``counter`` is the remote one."""
 
-    def __init__(self, client: KiroClient, in_flight: InFlight, config: Config, catalog: ModelCatalog) -> None:
+    def __init__(
+        self,
+        client: KiroClient,
+        in_flight: InFlight,
+        config: Config,
+        catalog: ModelCatalog,
+        *,
+        calibrations: Calibrations | None = None,
+        counter: RemoteCounter | None = None,
+    ) -> None:
         self._client = client
+        self._pdfs = PdfReading()
         self._in_flight = in_flight
+        self._calibrations = calibrations or Calibrations()
+        self._counter = counter
         # Accounts whose whole answers are known to end with an end mark (upstream-protocol §2.5).
         self._marks_ends: set[int] = set()
         self.configure(config, catalog)
@@ -85,7 +111,7 @@ class Messages:
         delivery: Delivery | None = None
         try:
             with self._in_flight.enter():
-                delivery = self._delivery(call, await self._prepare(call), hold=hold)
+                delivery = await self._delivery(call, hold=hold)
                 await delivery.run()
         except ClientLeft:
             raise
@@ -95,46 +121,95 @@ class Messages:
             await delivery.fail(sole_error(exc))
 
     async def count(self, call: Call) -> None:
-        """POST …/count_tokens: the estimate that also stands in ``message_start``."""
+        """POST …/count_tokens: the estimate that also stands in ``message_start``, or the remote counter's number."""
         body = await call.inbound.read(self._max_body)
-        tokens = await _aside(body, count_tokens)
+        tokens = await _aside(body, partial(count_tokens, options=self._options, calibrations=self._calibrations))
+        if self._counter is not None:
+            tokens = await self._counter.count(await _aside(body, self._counting_body)) or tokens
         await call.reply.json(200, {"input_tokens": tokens})
 
-    async def _prepare(self, call: Call) -> Prepared:
-        body = await call.inbound.read(self._max_body)
+    async def _prepare(self, call: Call, body: bytes) -> Prepared:
         ids = RequestIds(conversation=new_uuid(), continuation=new_uuid())
-        prepare_body = partial(prepare, ids=ids, options=self._options, message_id=new_message_id())
+        prepare_body = partial(
+            prepare,
+            ids=ids,
+            options=self._options,
+            message_id=new_message_id(),
+            calibrations=self._calibrations,
+            pdf_texts=await self._read_pdfs(body),
+        )
         prepared = await _aside(body, prepare_body)
-        call.record.model = prepared.upstream_id
+        # A lone search asks no model, so its name may be anything the client likes, which has no place in the log.
+        call.record.model = prepared.upstream_id if prepared.web_search is None else "(web search)"
         for note in prepared.notes:
             logger.debug("%s", note)
         return prepared
 
-    def _delivery(self, call: Call, prepared: Prepared, *, hold: bool) -> Delivery:
+    async def _read_pdfs(self, body: bytes) -> Mapping[str, str]:
+        if not may_hold_pdf(body):
+            return {}
+        return await self._pdfs.texts_of(await _aside(body, pdf_documents))
+
+    async def _delivery(self, call: Call, *, hold: bool) -> Delivery:
+        body = await call.inbound.read(self._max_body)
+        prepared = await self._prepare(call, body)
         drain = (Held if hold else Live) if prepared.stream else Plain
-        return Delivery(
-            call,
+        source = self._source(call, prepared)
+        beside = None
+        if self._counter is not None:
+            beside = prepared.numbers.expect(self._counter, await _aside(body, self._counting_body))
+        return Delivery(call, drain(call.reply), source, ping_interval=self._ping_interval, beside=beside)
+
+    def _counting_body(self, body: bytes) -> bytes:
+        from kiro_rs_py.upstream.counting import counting_body
+
+        options = self._options
+        return counting_body(body, partial(options.catalog.public_id, thinking_suffix=options.thinking_suffix))
+
+    def _source(self, call: Call, prepared: Prepared) -> Source:
+        request_id, record = call.request_id, call.record
+        searches: Searches | None = None
+        if prepared.search_plan is not None:
+            searches = Searches(self._client, prepared.search_plan, request_id=request_id, record=record)
+            if prepared.web_search is not None:
+                answer = LoneAnswer(
+                    message_id=prepared.message_id,
+                    tool_use_id=new_server_tool_id(),
+                    model=prepared.model,
+                    input_estimate=prepared.numbers.input_tokens,
+                )
+                return LoneSearch(searches, prepared.web_search, answer, record)
+        return Chat(
             self._client,
-            drain(call.reply),
             prepared.state,
             new_machine=prepared.new_machine,
+            searches=searches,
             marks_ends=self._marks_ends,
-            input_tokens=prepared.input_tokens,
+            numbers=prepared.numbers,
             window=prepared.window,
-            ping_interval=self._ping_interval,
+            request_id=request_id,
+            record=record,
         )
 
 
-def prepare(body: bytes, *, ids: RequestIds, options: ConversionOptions, message_id: str) -> Prepared:
-    """Parse, convert and count. Raises :class:`InvalidRequest` and its kinds, NotFound for an unknown model."""
-    request = parse_messages_request(body)
+def prepare(
+    body: bytes,
+    *,
+    ids: RequestIds,
+    options: ConversionOptions,
+    message_id: str,
+    calibrations: Calibrations,
+    pdf_texts: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
+    """Parse, convert and count. ``pdf_texts`` are those of the :func:`pdf_documents`. Raises :class:`InvalidRequest`
+    and its kinds, NotFound for an unknown model."""
+    request = with_pdf_texts(parse_messages_request(body), pdf_texts)
     conversion = convert_request(request, ids=ids, options=options)
-    if conversion.web_search is not None:
-        raise InvalidRequest("tools: web_search as the only tool is not supported by this proxy yet.")
-    input_tokens = estimate_request(request).total
+    numbers = Numbers(estimate_request(request), conversion.model.upstream_id, calibrations)
     # Taken out one by one, so that the machine does not keep the whole request alive.
     model, thinking, tool_names = conversion.model, conversion.thinking, conversion.tool_names
-    stop_sequences = conversion.stop_sequences
+    stop_sequences, search_plan = conversion.stop_sequences, conversion.search_plan
+    answer_schema, one_call = conversion.answer_schema, conversion.one_call
 
     def new_machine(expects_metadata: bool) -> MessageStream:
         return MessageStream(
@@ -142,26 +217,41 @@ def prepare(body: bytes, *, ids: RequestIds, options: ConversionOptions, message
             model=model.name,
             thinking=thinking,
             tool_names=tool_names,
-            input_estimate=input_tokens,
+            input_estimate=numbers.input_tokens,
             window=model.window,
             stop_sequences=stop_sequences,
             expects_metadata=expects_metadata,
+            search_tool=search_plan.tool if search_plan else None,
+            thinking_model=model.upstream_id,
+            answer_schema=answer_schema,
+            one_call=one_call,
         )
 
     return Prepared(
+        message_id=message_id,
+        model=model.name,
         state=conversion.state,
         new_machine=new_machine,
         upstream_id=model.upstream_id,
-        input_tokens=input_tokens,
+        numbers=numbers,
         window=model.window,
         stream=request.stream,
+        web_search=conversion.web_search,
+        search_plan=search_plan,
         notes=conversion.notes,
     )
 
 
-def count_tokens(body: bytes) -> int:
-    """Tokens of a count_tokens body. Raises :class:`InvalidRequest`."""
-    return estimate_request(parse_messages_request(body, count_only=True)).total
+def pdf_documents(body: bytes) -> tuple[str, ...]:
+    """The PDFs in a request, as the client sent them. Raises :class:`InvalidRequest`."""
+    return pdfs_in(parse_messages_request(body).messages)
+
+
+def count_tokens(body: bytes, *, options: ConversionOptions, calibrations: Calibrations) -> int:
+    """Tokens of a count_tokens body. Raises :class:`InvalidRequest`; the model may have any name."""
+    request = parse_messages_request(body, count_only=True)
+    upstream_id = options.catalog.upstream_id_of(request.model, thinking_suffix=options.thinking_suffix)
+    return Numbers(estimate_request(request), upstream_id, calibrations).input_tokens
 
 
 async def _aside(body: bytes, work: Callable[[bytes], T]) -> T:

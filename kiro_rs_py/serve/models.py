@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.calibration import Calibration, Calibrations
 from kiro_rs_py.convert.models import Model, ModelCatalog
 from kiro_rs_py.errors import InvalidRequest
 from kiro_rs_py.serve.app import Call, Route
@@ -16,7 +17,8 @@ MAX_LIMIT = 1000
 class Models:
     """The handlers of the model routes."""
 
-    def __init__(self, config: Config, catalog: ModelCatalog) -> None:
+    def __init__(self, config: Config, catalog: ModelCatalog, calibrations: Calibrations | None = None) -> None:
+        self._calibrations = calibrations or Calibrations()
         self.configure(config, catalog)
 
     def configure(self, config: Config, catalog: ModelCatalog) -> None:
@@ -30,15 +32,21 @@ class Models:
         """The list, or the one model the path names. Raises NotFound for a name that means no model."""
         if call.rest:
             model = self._catalog.find(call.rest, thinking_suffix=self._thinking_suffix)
-            await call.reply.json(200, model_json(model))
+            await call.reply.json(200, self._json(model))
         else:
             models = self._catalog.list(thinking_suffix=self._thinking_suffix)
-            await call.reply.json(200, page([model_json(model) for model in models], call.query))
+            await call.reply.json(200, page([self._json(model) for model in models], call.query))
+
+    def _json(self, model: Model) -> JsonObject:
+        return model_json(model, self._calibrations.of(model.upstream_id))
 
 
-def model_json(model: Model) -> JsonObject:
-    """Anthropic's members (SDK 2.x asks for ``lifecycle`` too), then kiro-rs's (request-conversion §2.4)."""
-    return {
+def model_json(model: Model, calibration: Calibration) -> JsonObject:
+    """Anthropic's members (SDK 2.x asks for ``lifecycle`` too), then kiro-rs's (request-conversion §2.4), then ours.
+
+    ``token_estimate``: input tokens are taken for ``estimate x ratio + overhead``, learnt from ``samples`` answers.
+    """
+    entry: JsonObject = {
         "type": "model",
         "id": model.id,
         "display_name": model.display_name,
@@ -52,7 +60,16 @@ def model_json(model: Model) -> JsonObject:
         "context_length": model.window,
         "max_completion_tokens": model.max_output,
         "thinking": True,
+        "upstream_id": model.upstream_id,
+        "rate_multiplier": model.rate,
     }
+    if calibration.known:
+        entry["token_estimate"] = {
+            "ratio": round(calibration.ratio, 4),
+            "overhead": calibration.overhead,
+            "samples": calibration.samples,
+        }
+    return entry
 
 
 def page(entries: list[JsonObject], query: Mapping[str, str]) -> JsonObject:

@@ -6,27 +6,38 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.models import catalog_from_settings
+from kiro_rs_py.convert.calibration import Calibrations
+from kiro_rs_py.convert.discovered import Discovery
+from kiro_rs_py.convert.models import ModelCatalog, catalog_from_settings
 from kiro_rs_py.errors import ConfigError, KiroError
 from kiro_rs_py.serve import health
 from kiro_rs_py.serve.app import App, sole_error
 from kiro_rs_py.serve.connections import serve_connections
+from kiro_rs_py.serve.health import readiness_of
 from kiro_rs_py.serve.in_flight import InFlight
 from kiro_rs_py.serve.listener import ServerAddress, open_listeners
 from kiro_rs_py.serve.messages import Messages
+from kiro_rs_py.serve.metrics import Metrics
 from kiro_rs_py.serve.models import Models
 
 if TYPE_CHECKING:
+    from kiro_rs_py.serve.admin.house import House
+    from kiro_rs_py.serve.admin.wiring import Admin
+    from kiro_rs_py.upstream.catalog import LiveModels
     from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.counting import RemoteCounter
+    from kiro_rs_py.upstream.credential import Credential
+    from kiro_rs_py.upstream.dump import Dump
     from kiro_rs_py.upstream.pool import CredentialPool
 
 logger = logging.getLogger(__name__)
@@ -38,6 +49,7 @@ LAST_WORDS_SECONDS = 2.0
 RELOADABLE = frozenset(
     {
         "api_key",
+        "metrics_key",
         "cors_origins",
         "max_inbound_body_bytes",
         "max_concurrent_requests",
@@ -53,29 +65,61 @@ RELOADABLE = frozenset(
 class Server:
     """The app and its parts, wired. Nothing here waits or opens anything."""
 
-    def __init__(self, config: Config, client: KiroClient, pool: CredentialPool) -> None:
-        self._config = config
-        self._pool = pool
-        catalog = catalog_from_settings(config.models)
+    def __init__(
+        self,
+        config: Config,
+        client: KiroClient,
+        pool: CredentialPool,
+        *,
+        calibrations: Calibrations | None = None,
+        counter: RemoteCounter | None = None,
+    ) -> None:
+        self._config = self._running = config
+        self._discovery = Discovery()
+        calibrations = calibrations or Calibrations()
+        catalog = self._catalog(config)
         self.in_flight = InFlight(config.max_concurrent_requests)
-        self._messages = Messages(client, self.in_flight, config, catalog)
-        self._models = Models(config, catalog)
-        routes = [*self._messages.routes(), *self._models.routes(), *health.routes(self._is_ready)]
-        self.app = App(routes, config)
+        self._messages = Messages(client, self.in_flight, config, catalog, calibrations=calibrations, counter=counter)
+        self._models = Models(config, catalog, calibrations)
+        self._metrics = Metrics(config, pool, lambda: self.in_flight.running)
+        routes = [
+            *self._messages.routes(),
+            *self._models.routes(),
+            *self._metrics.routes(),
+            *health.routes(lambda: readiness_of(pool, closing=self.in_flight.closing)),
+        ]
+        self.app = App(routes, config, [self._metrics.note_request])
+        self._admin: Admin | None = None
+
+    def mount(self, admin: Admin) -> None:
+        """Serve the administration too."""
+        self._admin = admin
+        self.app.mount(admin.routes(), admin.note_request)
 
     def apply(self, config: Config) -> tuple[str, ...]:
         """Take over what can change while running. Returns the names of changed settings that need a restart."""
-        catalog = catalog_from_settings(config.models)
+        catalog = self._catalog(config)
+        self._running = config
         self.app.configure(config)
         self._messages.configure(config, catalog)
         self._models.configure(config, catalog)
+        self._metrics.configure(config)
+        if self._admin is not None:
+            changed = {name: getattr(config, name) for name in RELOADABLE}
+            self._admin.configure(replace(self._config, **changed))
         names = [field.name for field in fields(Config) if field.name not in RELOADABLE]
         return tuple(name for name in names if getattr(config, name) != getattr(self._config, name))
 
-    def _is_ready(self) -> bool:
-        return not self.in_flight.closing and any(
-            status.state in ("active", "cooling") for status in self._pool.snapshot()
-        )
+    def discovered(self, discovery: Discovery) -> None:
+        """Take over what is now known of the accounts' models."""
+        self._discovery = discovery
+        catalog = self._catalog(self._running)
+        self._messages.configure(self._running, catalog)
+        self._models.configure(self._running, catalog)
+
+    def _catalog(self, config: Config) -> ModelCatalog:
+        discovery = self._discovery
+        return catalog_from_settings(config.models).with_discovered(discovery.models, complete=discovery.complete)
 
 
 async def serve(
@@ -86,12 +130,16 @@ async def serve(
     handle_signals: bool = True,
     stop: trio.Event | None = None,
     reload: Callable[[], Config] | None = None,
+    extra_credentials: Sequence[Credential] = (),
+    sources: Mapping[str, str] | None = None,
 ) -> None:
     """Run the proxy until ``stop`` is set or, with ``handle_signals``, until SIGINT or SIGTERM comes.
 
     Then no connection is accepted any more, requests under way get ``shutdown_grace_seconds``, and streams that are
     still late are told so. A second signal ends the process at once. SIGHUP reads the credentials file again, and the
     configuration through ``reload``. With ``handle_signals`` the process is ours, and its garbage collector is tuned.
+
+    ``extra_credentials`` are accounts that live in memory only, ``sources`` says where each setting came from.
 
     ``on_ready`` and ``task_status`` get the address when connections are served. Raises :class:`ConfigError` without
     an API key, BindError, CredentialFileError.
@@ -107,9 +155,10 @@ async def serve(
             hang_ups: trio.MemoryReceiveChannel[None] | None = None
             if handle_signals:
                 hang_ups = await signals.start(_obey_signals, stop)
-            async with _open_upstream(config) as upstream:
-                server = Server(config, upstream.client, upstream.pool)
-                async with trio.open_nursery() as serving:
+            async with _open_upstream(config, extra_credentials) as upstream:
+                server = _make_server(config, upstream)
+                administration = _open_admin(server, upstream.house, address.url, sources or {})
+                async with administration as admin, trio.open_nursery() as serving:
                     grace = config.shutdown_grace_seconds
                     await serving.start(partial(serve_connections, server.app, listeners, stop=stop, grace=grace))
                     if hang_ups is not None:
@@ -120,6 +169,7 @@ async def serve(
                         on_ready(address)
                     task_status.started(address)
                     await stop.wait()
+                    admin.close()
                     await _drain(server.in_flight, grace)
         except Exception as exc:
             failure = sole_error(exc)  # raised below, so that it does not come out wrapped in a group
@@ -136,13 +186,32 @@ async def serve(
 class Upstream:
     client: KiroClient
     pool: CredentialPool
+    models: LiveModels
+    calibrations: Calibrations
+    counter: RemoteCounter | None
+    house: House
+
+
+def _make_server(config: Config, upstream: Upstream) -> Server:
+    server = Server(
+        config, upstream.client, upstream.pool, calibrations=upstream.calibrations, counter=upstream.counter
+    )
+    server.discovered(upstream.models.discovery)
+    upstream.models.on_change = server.discovered
+    return server
 
 
 @asynccontextmanager
-async def _open_upstream(config: Config) -> AsyncIterator[Upstream]:
+async def _open_upstream(config: Config, extra_credentials: Sequence[Credential]) -> AsyncIterator[Upstream]:
     # Imported here because they bring httpx with them, which the listening socket need not wait for.
+    from kiro_rs_py.serve.admin.house import House
+    from kiro_rs_py.upstream.calibrations import open_calibrations
+    from kiro_rs_py.upstream.catalog import open_models
     from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.counting import RemoteCounter
+    from kiro_rs_py.upstream.endpoints import Endpoints
     from kiro_rs_py.upstream.http import HttpClients
+    from kiro_rs_py.upstream.models import list_models
     from kiro_rs_py.upstream.pool import open_pool
     from kiro_rs_py.upstream.refresh import Refresher
     from kiro_rs_py.upstream.state import StateStore
@@ -150,8 +219,43 @@ async def _open_upstream(config: Config) -> AsyncIterator[Upstream]:
 
     store = CredentialStore(config.credentials_path)
     state = StateStore.beside(config.credentials_path)
-    async with HttpClients(config) as http, open_pool(config, store, state, Refresher(http, config)) as pool:
-        yield Upstream(KiroClient(config, pool, http), pool)
+    async with HttpClients(config) as http:
+        service = Refresher(http, config)
+        endpoints = Endpoints(config)
+        ask = partial(list_models, http, config, endpoints)
+        counter = RemoteCounter(http, config) if config.count_tokens_api_url else None
+        async with (
+            open_pool(config, store, state, service, extra_credentials=extra_credentials) as pool,
+            open_calibrations(state) as calibrations,
+            open_models(pool, state, ask) as models,
+            _open_dump(config.dump_dir) as dump,
+        ):
+            client = KiroClient(config, pool, http, dump=dump)
+            house = House(config, pool, store, state, http, endpoints)
+            yield Upstream(client, pool, models, calibrations, counter, house)
+
+
+@asynccontextmanager
+async def _open_admin(server: Server, house: House, base_url: str, sources: Mapping[str, str]) -> AsyncIterator[Admin]:
+    from kiro_rs_py.serve.admin.wiring import open_admin
+
+    def running() -> int:
+        return server.in_flight.running
+
+    async with open_admin(house, base_url=base_url, in_flight=running, sources=sources) as admin:
+        server.mount(admin)
+        yield admin
+
+
+@asynccontextmanager
+async def _open_dump(folder: Path | None) -> AsyncIterator[Dump | None]:
+    if folder is None:
+        yield None
+        return
+    from kiro_rs_py.upstream.dump import open_dump
+
+    async with open_dump(folder) as dump:
+        yield dump
 
 
 async def _drain(in_flight: InFlight, grace: float) -> None:

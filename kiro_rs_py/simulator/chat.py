@@ -56,8 +56,9 @@ class Chat:
     """The chat operation and its counters.
 
     ``pace`` is the pause in seconds after each event of an ordinary answer; ``sends_token_usage`` puts exact numbers
-    into ``metadataEvent``, which the real service rarely does. ``active`` and ``peak`` count streams in flight,
-    ``aborted`` those whose client went away before the end.
+    into ``metadataEvent``, which the real service rarely does. ``token_ratio`` is how many tokens the service counts
+    for each of ours, ``hidden_tokens`` what it adds of its own prompt (field-notes §2b). ``active`` and ``peak`` count
+    streams in flight, ``aborted`` those whose client went away before the end.
     """
 
     def __init__(self, grants: Grants, catalogue: Catalogue, scenario: Scenario | None, pace: float) -> None:
@@ -66,6 +67,8 @@ class Chat:
         self.pace = pace
         self.strictness = Strictness()
         self.sends_token_usage = False
+        self.token_ratio = 1.0
+        self.hidden_tokens = 0
         self.pacer = Pacer()
         self.active = 0
         self.peak = 0
@@ -171,13 +174,14 @@ class Chat:
     ) -> list[Event]:
         """The closing events; charges the account."""
         output = max(1, speech.characters // 4)
-        tokens = conversation.input_tokens + output
+        input_tokens = round(conversation.input_tokens * self.token_ratio) + self.hidden_tokens
+        tokens = input_tokens + output
         charge = round(model.rate * tokens * CREDITS_PER_TOKEN, 10)
         account.used += charge
         usage: JsonObject | None = None
         if self.sends_token_usage:
             usage = {
-                "uncachedInputTokens": conversation.input_tokens,
+                "uncachedInputTokens": input_tokens,
                 "outputTokens": output,
                 "totalTokens": tokens,
                 "cacheReadInputTokens": 0,

@@ -16,6 +16,7 @@ import trio
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.kiro import ConversationState, encode_request
 from kiro_rs_py.errors import ContextWindowFull, PromptTooLong, SignatureRejected, UpstreamRejected, UpstreamTimeout
+from kiro_rs_py.upstream import sentences
 from kiro_rs_py.upstream.attempts import Attempts, OwnTally, Tally
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.endpoints import Endpoint, Endpoints
@@ -135,7 +136,7 @@ class KiroClient:
                     if not call.simplify(exc):
                         raise
                     logger.info("request %s: sent once more without what was refused: %s", call.request_id, exc)
-        raise UpstreamTimeout("Kiro did not begin to answer in time.")
+        raise UpstreamTimeout(sentences.NO_START)
 
     async def _ask(self, lease: Lease, call: _Call) -> KiroStream:
         """POST to the host that takes the call, and wait for the first event."""

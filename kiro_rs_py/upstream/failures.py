@@ -1,7 +1,7 @@
 """What an upstream failure means: status, codes, reasons and texts → one typed error. Pure.
 
-The machine-readable reason decides, then code and status, wording last (upstream-protocol §3.1–3.4, §11). The error's
-own text is written for people: it carries neither the upstream's body nor its URLs (PRODUCT §3).
+The machine-readable reason decides, then code and status, wording last (upstream-protocol §3.1–3.4, §11). What the
+error says stands in :mod:`~kiro_rs_py.upstream.sentences`: the upstream's own words go to the log only (PRODUCT §3).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from kiro_rs_py.errors import (
     UpstreamUnauthorized,
     UpstreamUnavailable,
 )
+from kiro_rs_py.upstream import sentences
 
 MAX_SHOWN_CHARACTERS = 300
 
@@ -139,25 +140,6 @@ _STATUS_OF_CODE = {
 _STRONG_CODES = frozenset({"Throttling", "ServiceQuotaExceeded", "ServiceUnavailable"})
 _TOKEN_CODES = frozenset({"ExpiredToken", "UnrecognizedClient", "InvalidAuthScheme"})
 
-# Sentences of the reference's error table (response-conversion §8.5).
-_CONTEXT = "Model context limit reached. Conversation size exceeds model capacity."
-_MONTHLY = "Monthly request limit exceeded. Account has reached its monthly quota."
-_RATE = "Rate limit exceeded. Please wait a moment before retrying."
-_TOO_MANY = "Too many requests. Please slow down and try again."
-_QUOTA = "The account has used up what its plan includes."
-_SUSPENDED = "The provider has suspended this account. Only its owner can have that lifted, through Kiro's support."
-_UNAVAILABLE = "Kiro service temporarily unavailable. Please try again later."
-
-_QUOTA_SENTENCES = {
-    "MONTHLY_REQUEST_COUNT": _MONTHLY,
-    "MONTHLY_REQUEST_LIMIT_REACHED": _MONTHLY,
-    "WEEKLY_REQUEST_COUNT": "The account has used up its requests of this week.",
-    "DAILY_REQUEST_COUNT": "The account has used up its requests of today.",
-    "HOURLY_REQUEST_COUNT": "The account has used up its requests of this hour.",
-    "OVERAGE_REQUEST_LIMIT_EXCEEDED": "The account has reached its limit for overages.",
-}
-
-
 _PRIVATE = re.compile(r"https?://\S+|arn:\S+|\S+@\S+|\b(?:aoa|aor|ksk_|eyJ)[\w.:+/=-]{8,}|\bd-[0-9a-f]{10}\.\S+")
 _BEARER_TEXTS = ("bearer token", "invalid token", "token is invalid", "expired token", "token has expired")
 _CONTEXT_TEXTS = ("input is too long", "prompt is too long", "context window is full")
@@ -206,7 +188,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datet
     facts = _Facts(
         status=effective,
         code=code,
-        reason=_text(envelope, "reason") or None,
+        reason=_code_like(_text(envelope, "reason")),
         # The page of some gateway in between is searched, but never shown.
         said=said or ("" if envelope else body[:4096].decode("utf-8", "replace")),
         shown=_shown(said),
@@ -223,7 +205,7 @@ def classify_fault(fault: Fault, *, request_id: str | None = None) -> UpstreamEr
     facts = _Facts(
         status=_STATUS_OF_CODE.get(code, 0),
         code=code,
-        reason=fault.reason,
+        reason=_code_like(fault.reason),
         said=fault.message,
         shown=_shown(fault.message),
         request_id=request_id,
@@ -232,7 +214,7 @@ def classify_fault(fault: Fault, *, request_id: str | None = None) -> UpstreamEr
     if error is None and facts.status:
         error = _unavailable(facts)
     return error or UpstreamFault(
-        fault.code, f"Kiro ended the answer with an error ({fault.code}).", reason=fault.reason, request_id=request_id
+        fault.code, sentences.fault(code), reason=_code_like(fault.reason), request_id=request_id
     )
 
 
@@ -248,17 +230,18 @@ def translate_transport_error(error: httpx.RequestError) -> UpstreamError:
     """httpx's exception as ours; its own text may hold addresses and stays out."""
     match error:
         case httpx.ReadTimeout() | httpx.WriteTimeout():
-            return UpstreamTimeout("Kiro did not answer in time.")
+            return UpstreamTimeout(sentences.TIMEOUT)
         case httpx.ProxyError():
-            return UpstreamUnavailable(f"The outgoing proxy does not connect. {error}")
+            # The transport's own words, not the proxy's.
+            return UpstreamUnavailable(f"{sentences.PROXY} {error}")
         case httpx.ConnectTimeout():
-            return UpstreamUnavailable("No connection to Kiro in time.")
+            return UpstreamUnavailable(sentences.CONNECT_TIMEOUT)
         case httpx.ConnectError() if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-            return UpstreamUnavailable("Kiro's certificate is not trusted here. Set caFile or tlsBackend.")
+            return UpstreamUnavailable(sentences.CERTIFICATE)
         case httpx.ConnectError():
-            return UpstreamUnavailable("No connection to Kiro. Check the network and proxyUrl.")
+            return UpstreamUnavailable(sentences.CONNECT)
         case _:
-            return UpstreamUnavailable("The connection to Kiro broke.")
+            return UpstreamUnavailable(sentences.BROKEN)
 
 
 def redacted(body: bytes) -> str:
@@ -275,23 +258,23 @@ def _by_meaning(facts: _Facts) -> UpstreamError | None:
         or facts.code == "ContentLengthExceeded"
         or (about_request and facts.says(*_CONTEXT_TEXTS))
     ):
-        return _error(ContextWindowFull, facts, _CONTEXT)
+        return _error(ContextWindowFull, facts, sentences.CONTEXT)
     if reason in _QUOTA_REASONS or facts.status == 402 or (about_request and facts.says(*_QUOTA_TEXTS)):
-        return _error(QuotaExhausted, facts, _QUOTA_SENTENCES.get(reason or "", _QUOTA))
+        return _error(QuotaExhausted, facts, sentences.QUOTAS.get(reason or "", sentences.QUOTA))
     if (
         reason in _SUSPENSION_REASONS
         or facts.status == 423
         or (facts.says("suspended") and facts.says("locked your account"))
     ):
-        return _error(AccountSuspended, facts, _SUSPENDED)
+        return _error(AccountSuspended, facts, sentences.SUSPENDED)
     if reason == "THINKING_SIGNATURE_INVALID":
-        return _error(SignatureRejected, facts, "Kiro refuses the signature of an earlier thinking block.")
+        return _error(SignatureRejected, facts, sentences.SIGNATURE)
     if reason == "INVALID_MODEL_ID" or (facts.status == 400 and facts.said.lower().startswith("invalid model")):
-        return _error(ModelUnavailable, facts, "Kiro does not offer this model, or not to this account's plan.")
+        return _error(ModelUnavailable, facts, sentences.MODEL)
     if reason in _VALIDATION_REASONS or facts.says("expected toolresult blocks"):
         return _rejected(facts)
     if reason in _CAPACITY_REASONS or facts.says(*_CAPACITY_TEXTS):
-        return _error(UpstreamOverloaded, facts, _UNAVAILABLE)
+        return _error(UpstreamOverloaded, facts, sentences.CAPACITIES.get(reason or "", sentences.CAPACITY))
     if reason in _THROTTLE_REASONS or facts.status == 429:
         return _throttled(facts)
     return None
@@ -304,40 +287,42 @@ def _by_status(facts: _Facts) -> UpstreamError | None:
         return _unauthorized(facts)
     if status == 400 and facts.says("profilearn is required"):
         # Another account may have what this one lacks.
-        return _error(UpstreamUnauthorized, facts, "Kiro wants a profile ARN, and this account has none.")
+        return _error(UpstreamUnauthorized, facts, sentences.NO_PROFILE)
     if status in (408, 504, 524) or (status >= 500 and facts.says("gateway timeout", "gateway time-out", "524")):
-        return _error(UpstreamTimeout, facts, "Kiro did not answer in time.")
+        return _error(UpstreamTimeout, facts, sentences.TIMEOUT)
     if status == 503:
-        return _error(UpstreamOverloaded, facts, _UNAVAILABLE)
+        return _error(UpstreamOverloaded, facts, sentences.UNAVAILABLE)
     return _rejected(facts) if 400 <= status < 500 else None
 
 
 def _throttled(facts: _Facts) -> UpstreamError:
     if facts.says("suspicious activity") and facts.says("temporary limits"):
-        text = "Kiro limits this account for a while because it noticed unusual activity."
-        return _error(Throttled, facts, text, suspicious=True)
-    return _error(Throttled, facts, _TOO_MANY if facts.reason in (None, "THROTTLING_EXCEPTION") else _RATE)
+        return _error(Throttled, facts, sentences.SUSPICIOUS, suspicious=True)
+    rate = facts.reason not in (None, "THROTTLING_EXCEPTION")
+    return _error(Throttled, facts, sentences.RATE if rate else sentences.TOO_MANY)
 
 
 def _unauthorized(facts: _Facts) -> UpstreamError:
     if facts.reason in _FORBIDDEN_FEATURE_REASONS:
         return _rejected(facts)
     if facts.says("does not support this application"):
-        return _error(UpstreamUnauthorized, facts, "The account's plan does not allow this kind of client.")
+        return _error(UpstreamUnauthorized, facts, sentences.WRONG_PLAN)
     bearer_invalid = facts.status == 401 or facts.code in _TOKEN_CODES or facts.says(*_BEARER_TEXTS)
-    text = "Kiro does not accept the account's token." if bearer_invalid else "Kiro does not let this account do that."
+    text = sentences.BAD_TOKEN if bearer_invalid else sentences.NOT_ALLOWED
     return _error(UpstreamUnauthorized, facts, text, bearer_invalid=bearer_invalid)
 
 
 def _rejected(facts: _Facts) -> UpstreamError:
-    reason = f" (reason: {facts.reason})" if facts.reason not in (None, "VALIDATION_EXCEPTION") else ""
-    if facts.shown:
-        return _error(UpstreamRejected, facts, f"Invalid request: {facts.shown}{reason}")
-    return _error(UpstreamRejected, facts, f"Kiro refused the request with status {facts.status}{reason}.")
+    if facts.reason == "VALIDATION_EXCEPTION" and facts.shown:
+        # The one reason whose message the reference's table hands on (PRODUCT §3.2).
+        return _error(UpstreamRejected, facts, sentences.INVALID.format(facts.shown))
+    return _error(UpstreamRejected, facts, sentences.rejection(facts.status, facts.reason, facts.said))
 
 
 def _unavailable(facts: _Facts) -> UpstreamError:
-    return _error(UpstreamUnavailable, facts, _UNAVAILABLE)
+    if facts.status < 400 and not facts.code:
+        return _error(UpstreamUnavailable, facts, sentences.STRANGER)
+    return _error(UpstreamUnavailable, facts, sentences.UNAVAILABLE)
 
 
 def _error(kind: type[UpstreamError], facts: _Facts, text: str, **more: bool) -> UpstreamError:
@@ -365,6 +350,11 @@ def _envelope(body: bytes) -> dict[str, object]:
 def _text(envelope: Mapping[str, object], *names: str) -> str:
     """The first of the members that is a text and not empty."""
     return next((value for name in names if isinstance(value := envelope.get(name), str) and value), "")
+
+
+def _code_like(reason: str | None) -> str | None:
+    """A reason, if it is one: it is shown to clients and stands in the log."""
+    return reason if reason and re.fullmatch(r"[A-Z0-9_]{1,64}", reason) else None
 
 
 def _bare_code(code: str) -> str:

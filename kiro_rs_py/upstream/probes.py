@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -101,8 +102,8 @@ def _obstacle(error: UpstreamUnavailable) -> tuple[Obstacle, str]:
         return "name", "its name cannot be resolved."
     if isinstance(outer, httpx.ConnectTimeout):
         return "connection", "no connection in time."
-    if isinstance(inner, OSError) and inner.strerror:
-        return "connection", f"{inner.strerror}."
+    if isinstance(inner, OSError) and inner.errno:
+        return "connection", f"{os.strerror(inner.errno).lower()}."
     return "connection", "the connection cannot be made, or breaks."
 
 

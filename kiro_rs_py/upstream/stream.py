@@ -20,7 +20,8 @@ from kiro_rs_py.convert.events import (
     ToolUseFragment,
     parse_event,
 )
-from kiro_rs_py.errors import CodecError, EmptyAnswer, KiroError, UpstreamUnavailable
+from kiro_rs_py.errors import CodecError, EmptyAnswer, KiroError, UpstreamTimeout, UpstreamUnavailable
+from kiro_rs_py.upstream import sentences
 from kiro_rs_py.upstream.attempts import OwnTally, Tally
 from kiro_rs_py.upstream.failures import classify_fault, translate_transport_error
 from kiro_rs_py.upstream.leases import Failed, Outcome, Succeeded
@@ -96,7 +97,7 @@ class KiroStream:
                         return
                     case ContextUsage(percentage) if percentage >= 100:
                         return
-        raise EmptyAnswer("Kiro answered without any content.", status=200, request_id=self.upstream_request_id)
+        raise EmptyAnswer(sentences.EMPTY, status=200, request_id=self.upstream_request_id)
 
     async def next_events(self) -> list[KiroEvent] | None:
         """All events of the next read of the socket, at least one; None at the clean end, again and again.
@@ -151,6 +152,8 @@ class KiroStream:
             try:
                 data = await self._body.receive()
             except httpx.RequestError as exc:
+                if isinstance(exc, httpx.ReadTimeout):
+                    raise UpstreamTimeout(sentences.SILENCE) from exc
                 raise translate_transport_error(exc) from exc
             finally:
                 self._waiting_since = math.inf
@@ -160,7 +163,8 @@ class KiroStream:
                 return None
             self._size += len(data)
             if self._size > MAX_ANSWER_BYTES:
-                raise UpstreamUnavailable(f"Kiro's answer is larger than {MAX_ANSWER_BYTES >> 20} MiB.")
+                size = f"{MAX_ANSWER_BYTES >> 20} MiB"
+                raise UpstreamUnavailable(f"Kiro's answer is larger than {size}. Ask for less at once.")
             events = self._decode(data)
             if events:
                 return events

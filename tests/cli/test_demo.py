@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 
 from kiro_rs_py.cli.demo import FIRST_PORT, first_free_port, serve_demo
+from kiro_rs_py.config import Config
 from kiro_rs_py.serve.listener import ServerAddress
 from tests.cli.running import serving
 
@@ -49,11 +50,12 @@ async def test_in_this_process() -> None:
     keys: list[str] = []
     cancel = trio.CancelScope()
 
-    def announce(address: ServerAddress, key: str) -> None:
+    def announce(address: ServerAddress, config: Config) -> None:
         assert address.port > 0
-        keys.append(key)
+        keys.extend((config.api_key, config.admin_api_key))
         cancel.cancel()
 
     with cancel:
         await serve_demo("127.0.0.1", 0, announce)
     assert keys[0].startswith("sk-demo-")
+    assert keys[1].startswith("admin-demo-")

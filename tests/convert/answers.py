@@ -56,6 +56,7 @@ def new_stream(
     window: int = 200_000,
     stop_sequences: Sequence[str] = (),
     expects_metadata: bool = False,
+    search_tool: str | None = None,
 ) -> MessageStream:
     """A machine with the ids that the vectors use."""
     return MessageStream(
@@ -67,6 +68,7 @@ def new_stream(
         window=window,
         stop_sequences=stop_sequences,
         expects_metadata=expects_metadata,
+        search_tool=search_tool,
     )
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import base64
-import io
-import zlib
 
 import pytest
-from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from kiro_rs_py.convert.anthropic import DocumentBlock, ImageBlock
 from kiro_rs_py.convert.attachments import (
     MAX_DOCUMENT_CHARS,
     MAX_IMAGE_BYTES,
-    MAX_PDF_BYTES,
-    MAX_PDF_PAGES,
     convert_image,
     document_text,
 )
 from kiro_rs_py.convert.kiro import Image
+from kiro_rs_py.convert.pdf import MAX_PDF_BYTES
 
 PNG, JPEG, GIF, WEBP = (
     base64.b64encode(head + b"\0" * 12).decode()
@@ -134,6 +129,8 @@ def test_documents_become_text(block: DocumentBlock, text: str) -> None:
         (DocumentBlock(None, "AAAA", "base64"), "its type is not supported"),
         (DocumentBlock("application/pdf", encoded("%PDF-"), "base64"), "no text could be extracted"),
         (DocumentBlock("application/pdf", encoded("no PDF at all"), "base64"), "no text could be extracted"),
+        (DocumentBlock("application/pdf", encoded("%PDF-"), "base64", extracted=" "), "no text could be extracted"),
+        (DocumentBlock("application/pdf", encoded(b"x" * (MAX_PDF_BYTES + 1)), "base64"), "bytes are more than"),
     ],
 )
 def test_documents_that_cannot_be_read_leave_a_sentence(block: DocumentBlock, says: str) -> None:
@@ -142,62 +139,14 @@ def test_documents_that_cannot_be_read_leave_a_sentence(block: DocumentBlock, sa
     assert says in sentence
 
 
+def test_a_pdf_that_was_read_elsewhere_is_not_read_again() -> None:
+    block = DocumentBlock("application/pdf", encoded("%PDF-"), "base64", "Paper", extracted="Words")
+    assert document_text(block) == "[document: Paper, application/pdf]\nWords\n[end of document]"
+
+
 def test_long_documents_are_cut() -> None:
     text = document_text(DocumentBlock(None, "ü" * (MAX_DOCUMENT_CHARS + 1), "text"))
     assert text.count("ü") == MAX_DOCUMENT_CHARS
     assert f"[cut after {MAX_DOCUMENT_CHARS} characters]" in text
     whole = document_text(DocumentBlock(None, "ü" * MAX_DOCUMENT_CHARS, "text"))
     assert "[cut" not in whole
-
-
-# --- PDF ----------------------------------------------------------------------------------------------------------
-
-
-def pdf(*pages: str) -> bytes:
-    """A small PDF with one line on each page."""
-    writer = PdfWriter()
-    font = DictionaryObject(
-        {
-            NameObject("/Type"): NameObject("/Font"),
-            NameObject("/Subtype"): NameObject("/Type1"),
-            NameObject("/BaseFont"): NameObject("/Helvetica"),
-        }
-    )
-    for text in pages:
-        page = writer.add_blank_page(width=200, height=200)
-        fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-        stream = DecodedStreamObject()
-        stream.set_data(f"BT /F1 12 Tf 10 100 Td ({text}) Tj ET".encode())
-        page[NameObject("/Contents")] = writer._add_object(stream)
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
-
-
-def read_pdf(raw: bytes, media_type: str | None = "application/pdf") -> str:
-    return document_text(DocumentBlock(media_type, encoded(raw), "base64", "Paper"))
-
-
-def test_pdf_text_is_extracted_page_by_page() -> None:
-    assert read_pdf(pdf("First page", "Second page")) == (
-        "[document: Paper, application/pdf]\nFirst page\n\nSecond page\n[end of document]"
-    )
-    assert "Only page" in read_pdf(pdf("Only page"), media_type=None)
-
-
-def test_pdfs_are_read_up_to_a_bound() -> None:
-    assert read_pdf(pdf(*["words"] * (MAX_PDF_PAGES + 1))).count("words") == MAX_PDF_PAGES
-    two_pages_are_enough = read_pdf(pdf(*["words " * (MAX_DOCUMENT_CHARS // 10)] * 3))
-    assert two_pages_are_enough.count("words") < MAX_DOCUMENT_CHARS // 10 * 2
-    assert "no text could be extracted" in read_pdf(pdf("words") + b" " * MAX_PDF_BYTES)
-
-
-def test_what_was_read_before_the_damage_is_kept() -> None:
-    text = read_pdf(pdf("Good page", "Bad page\\"))
-    assert "Good page\n\n[the rest of this PDF could not be read]" in text
-
-
-@pytest.mark.parametrize("junk", [b"%PDF-1.7\n" + zlib.compress(b"x" * 1000), b"%PDF-1.4\ntrailer<</Root 1 0 R>>"])
-def test_hostile_pdfs_leave_a_sentence(junk: bytes) -> None:
-    assert "no text could be extracted" in read_pdf(junk)

@@ -67,13 +67,22 @@ STORIES: list[tuple[str, ThinkingFormat, list[Step], list[str]]] = [
     ),
     ("a signature alone", "blocks", [sign, close], ["0 thinking", "signature sig", "stop 0"]),
     (
-        "a signature too late for its block, and one of its own",
+        "a signature too late for its block, in pieces",
         "blocks",
-        [think, say, sign, sign],
+        [think, say, sign, sign, think, sign, close],
         [
             *("0 thinking", "thinking 'hm'", "placeholder", "stop 0"),
             *("1 text", "text 'Hi'", "stop 1"),
-            *("2 thinking", "signature sig", "stop 2"),
+            *("2 thinking", "thinking 'hm'", "signature sig", "stop 2"),
+        ],
+    ),
+    (
+        "a signature in pieces",
+        "blocks",
+        [think, sign, sign, say, close],
+        [
+            *("0 thinking", "thinking 'hm'", "signature sigsig", "stop 0"),
+            *("1 text", "text 'Hi'", "stop 1"),
         ],
     ),
     (
@@ -191,3 +200,17 @@ def test_thinking_is_no_answer() -> None:
     assert not writer.answered
     say(writer)
     assert writer.answered
+
+
+def test_a_tool_that_is_run_here() -> None:
+    writer = new_writer()
+    writer.text("Hi")
+    writer.server_tool("srvtoolu_1", "web_search", '{"query":"q"}')
+    writer.whole({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []})
+    assert transcript(writer.take())[4:] == [
+        *("stop 0", "1 server_tool_use web_search", 'json {"query":"q"}', "stop 1"),
+        *("2 web_search_tool_result", "stop 2"),
+    ]
+    assert (writer.open, writer.answered) == (Open.NOTHING, True)
+    # What was found is input, not output.
+    assert writer.written.units() == count_units('Hi{"query":"q"}')

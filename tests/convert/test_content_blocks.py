@@ -66,7 +66,46 @@ READ: list[tuple[JsonObject, ContentBlock]] = [
         OtherBlock("search_result", "T — https://x\nbody"),
     ),
     ({"type": "search_result"}, OtherBlock("search_result", "")),
-    ({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}, OtherBlock("server_tool_use")),
+    (
+        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}},
+        ToolUseBlock("s", "web_search", {"query": "q"}),
+    ),
+    ({"type": "server_tool_use", "id": "s", "name": "web_search"}, ToolUseBlock("s", "web_search", {})),
+    ({"type": "server_tool_use", "id": "s", "name": "code_execution", "input": {}}, OtherBlock("server_tool_use")),
+    ({"type": "server_tool_use", "id": "", "name": "web_search", "input": {}}, OtherBlock("server_tool_use")),
+    ({"type": "server_tool_use", "name": "web_search", "input": {}}, OtherBlock("server_tool_use")),
+    (
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+        ToolResultBlock("s", (TextBlock("No results found."),)),
+    ),
+    (
+        {
+            "type": "web_search_tool_result",
+            "tool_use_id": "s",
+            "content": [{"type": "web_search_result", "title": "T", "url": "https://x", "encrypted_content": "body"}],
+        },
+        ToolResultBlock("s", (TextBlock("1. T\nURL: https://x\nbody"),)),
+    ),
+    (
+        {
+            "type": "web_search_tool_result",
+            "tool_use_id": "s",
+            "content": {"type": "web_search_tool_result_error", "error_code": "unavailable"},
+        },
+        ToolResultBlock(
+            "s",
+            (TextBlock("The web search failed (unavailable): the search is not available at the moment."),),
+            is_error=True,
+        ),
+    ),
+    (
+        {"type": "web_search_tool_result", "content": []},
+        OtherBlock("web_search_tool_result", "No results found."),
+    ),
+    (
+        {"type": "web_search_tool_result", "tool_use_id": "", "content": []},
+        OtherBlock("web_search_tool_result", "No results found."),
+    ),
     ({"type": "future", "text": "t"}, OtherBlock("future", "t")),
     ({"type": "future", "content": "t"}, OtherBlock("future", "t")),
     ({"type": "future", "content": {"deep": 1}}, OtherBlock("future")),

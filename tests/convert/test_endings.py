@@ -92,6 +92,17 @@ def test_exact_usage() -> None:
     assert exact.usage(11, anything=True) == Usage(10, 20, cache_creation_input_tokens=4, cache_read_input_tokens=3)
 
 
+def test_what_upstream_measured_of_the_request() -> None:
+    assert account(ContextUsage(12.345)).measured_input(11) == 24690 - 4
+    assert account(ContextUsage(50), Metadata(usage=TokenUsage(10, 20, 3, 4))).measured_input(11) == 17
+    assert account().measured_input(11) is None
+    assert account(FULL).measured_input(11) is None
+    later = account(ContextUsage(50))
+    later.next_round(11, 0)
+    later.receive(ContextUsage(60))
+    assert later.measured_input(22) is None
+
+
 def test_credits_add_up() -> None:
     assert account(Metering(0.25), AssistantText("Hi"), Metering(0.5)).credits == 0.75
 
@@ -102,3 +113,25 @@ def test_refusal_and_full_window() -> None:
     assert account(FULL).window_full
     assert account(Metadata("MODEL_CONTEXT_WINDOW_EXCEEDED")).window_full
     assert not account(ContextUsage(99)).window_full
+
+
+def test_input_is_the_last_rounds_and_output_adds_up() -> None:
+    rounds = account(ContextUsage(10))
+    assert rounds.usage(400, anything=True) == Usage(20_000 - 130, 130)
+    rounds.next_round(400, added_tokens=50)
+    # Nothing said yet: the estimate has grown by what was said and found.
+    assert rounds.usage(400, anything=True) == Usage(42 + 130 + 50, 131)
+    rounds.receive(ContextUsage(11))
+    rounds.web_searches = 1
+    assert rounds.usage(800, anything=True) == Usage(22_000 - 130, 260, web_searches=1)
+    rounds.next_round(800, added_tokens=0)
+    rounds.receive(Metadata(usage=TokenUsage(10, 20, 3, 4)))
+    assert rounds.usage(900, anything=True) == Usage(10, 280, 4, 3, web_searches=1)
+
+
+def test_a_round_ends_for_itself() -> None:
+    rounds = account(Metadata("CONTENT_FILTERED"), FULL)
+    rounds.next_round(4, added_tokens=0)
+    assert not rounds.refused
+    assert not rounds.window_full
+    assert not rounds.complete

@@ -8,6 +8,7 @@ import pytest
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import (
+    PLACEHOLDER_SIGNATURE,
     ContentBlock,
     DocumentBlock,
     ImageBlock,
@@ -30,7 +31,8 @@ from kiro_rs_py.convert.history import (
     turns_of,
     without_prefill,
 )
-from kiro_rs_py.convert.kiro import AssistantMessage, Image, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.kiro import AssistantMessage, Image, ReasoningContent, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.native_thinking import seal
 from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.convert.tools import mentioned
 from kiro_rs_py.errors import InvalidRequest
@@ -193,6 +195,38 @@ def test_thinking_comes_first_and_texts_join_without_a_gap() -> None:
     message = assistant("a", ThinkingBlock("T", "signature"), "b", ThinkingBlock("U"), call("t1"))
     assert turns(message, user("z"))[0][0] == AssistantTurn("<thinking>TU</thinking>\n\nab", [ToolUse("t1", "a", {})])
     assert turns(assistant(ThinkingBlock("T")), user("z"))[0][0] == AssistantTurn("<thinking>T</thinking>")
+
+
+OPUS = "claude-opus-4.8"
+SIGNED = ThinkingBlock("T", seal(OPUS, "sig"))
+REPLAYED = ReasoningContent("T", "sig")
+NOT_SIGNED = "left out thinking that this model has not signed"
+ONLY_LAST = "left out all but the last thinking of a turn"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "reasoning", "expected_notes"),
+    [
+        ([SIGNED], REPLAYED, []),
+        ([RedactedThinkingBlock(seal(OPUS, "AAAA"))], ReasoningContent(redacted="AAAA"), []),
+        ([ThinkingBlock("U", seal(OPUS, "sig0")), SIGNED], REPLAYED, [ONLY_LAST]),
+        ([SIGNED, ThinkingBlock("U", PLACEHOLDER_SIGNATURE)], REPLAYED, [NOT_SIGNED]),
+        ([ThinkingBlock("T", seal("claude-opus-4.7", "sig"))], None, [NOT_SIGNED]),
+        ([ThinkingBlock("T", "EqQBCkgIARAB")], None, [NOT_SIGNED]),
+        ([ThinkingBlock("", seal(OPUS, "sig"))], None, [NOT_SIGNED]),
+        ([ThinkingBlock("T", seal(OPUS, ""))], None, [NOT_SIGNED]),
+        ([RedactedThinkingBlock("AAAA")], None, [NOT_SIGNED]),
+    ],
+)
+def test_a_model_is_given_its_own_native_thinking(
+    blocks: list[ContentBlock], reasoning: ReasoningContent | None, expected_notes: list[str]
+) -> None:
+    notes: list[str] = []
+    conversation = [user("q"), assistant(*blocks, "a", call("t1")), user("z", result("t1", "r"))]
+    _, turn, _ = made = turns_of(conversation, WireNames(["a"]), notes, native_model=OPUS)
+    assert turn == AssistantTurn("a", [ToolUse("t1", "a", {})], reasoning)
+    assert entries(made)[1] == AssistantMessage("a", (ToolUse("t1", "a", {}),), reasoning)
+    assert notes == expected_notes
 
 
 @pytest.mark.parametrize(

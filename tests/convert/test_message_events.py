@@ -140,3 +140,15 @@ def test_error_body() -> None:
 
 def test_a_held_start_tells_the_true_input() -> None:
     assert with_input_tokens(START, USAGE) == MessageStart("msg_1", "claude-sonnet-4-5", Usage(5, 1, 7, 8))
+
+
+def test_searches_are_told_at_the_end_only() -> None:
+    ended = MessageDelta("end_turn", None, USAGE._replace(web_searches=2))
+    assert event_json(ended)["usage"] == {
+        "input_tokens": 5,
+        "cache_creation_input_tokens": 7,
+        "cache_read_input_tokens": 8,
+        "output_tokens": USAGE.output_tokens,
+        "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0},
+    }
+    assert with_input_tokens(START, ended.usage) == with_input_tokens(START, USAGE)

@@ -248,3 +248,26 @@ def test_any_bytes_are_read_or_refused(junk: bytes, at: int) -> None:
     body = json.dumps(SMALLEST).encode()
     with contextlib.suppress(InvalidRequest):
         assert parse_messages_request(body[:at] + junk + body[at:]).model
+
+
+def test_domains_of_the_web_search() -> None:
+    search: JsonObject = {"type": "web_search_20250305", "name": "web_search"}
+    (tool,) = parse(tools=[search | {"allowed_domains": ["a.example", "b.example"], "blocked_domains": None}]).tools
+    assert (tool.allowed_domains, tool.blocked_domains) == (("a.example", "b.example"), ())
+    (tool,) = parse(tools=[search | {"allowed_domains": [], "blocked_domains": ["c.example"]}]).tools
+    assert (tool.allowed_domains, tool.blocked_domains) == ((), ("c.example",))
+    # A client's tool may have fields of these names for purposes of its own.
+    assert parse(tools=[{"name": "t", "allowed_domains": 5}]).tools == (Tool("t"),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"allowed_domains": ["a"], "blocked_domains": ["b"]}, "tools.0.allowed_domains: cannot be used together"),
+        ({"allowed_domains": "a"}, "tools.0.allowed_domains: must be a list"),
+        ({"blocked_domains": [5]}, "tools.0.blocked_domains.0: must be a string"),
+    ],
+)
+def test_domains_that_cannot_be_used(fields: JsonObject, message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        parse(tools=[{"type": "web_search_20250305", "name": "web_search", **fields}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kiro_rs_py.convert.discovered import DiscoveredModel
 from kiro_rs_py.convert.models import (
     MILLION,
     MODELS,
@@ -12,6 +13,7 @@ from kiro_rs_py.convert.models import (
     ResolvedModel,
     catalog_from_settings,
 )
+from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.errors import ConfigError, NotFound
 
 CATALOG = ModelCatalog()
@@ -237,19 +239,75 @@ def test_one_entry() -> None:
         CATALOG.find("model_id")
 
 
+NATIVE = NativeThinking("output_config", ("low", "high"), "high")
+
+
 def test_discovered_models_join_and_correct_the_table() -> None:
     catalog = CATALOG.with_discovered(
         [
-            Model("claude-opus-4-5", "Claude Opus 4.5 (new)", "claude-opus-4.5", window=400_000),
-            Model("claude-glm-5", "GLM 5", "glm-5", window=190_000),
+            DiscoveredModel("claude-opus-4.5", "Claude Opus 4.5 (new)", 400_000, 32_000, 2.2, NATIVE),
+            DiscoveredModel("glm-5", "GLM 5", 190_000),
+            DiscoveredModel("claude-opus-6.1"),
+            DiscoveredModel("claude-Sonnet-4.5-1m", "Sonnet, long", MILLION),
+            DiscoveredModel("nightly"),
         ]
     )
     opus = catalog.find("claude-opus-4-5-20251101")
     assert (opus.display_name, opus.window, opus.created) == ("Claude Opus 4.5 (new)", 400_000, 1763942400)
-    assert resolve("claude-opus-4-5", catalog).window == 400_000
-    assert resolve("glm-5", catalog).window == 190_000
-    assert "claude-glm-5-thinking" in {model.id for model in catalog.list()}
+    assert (opus.max_output, opus.rate, opus.native) == (32_000, 2.2, NATIVE)
+    resolved = resolve("claude-opus-4-5-thinking", catalog)
+    assert (resolved.window, resolved.native, resolved.adaptive_capable) == (400_000, NATIVE, True)
+    listed = {model.id: model for model in catalog.list()}
+    assert listed["claude-glm-5-thinking"].upstream_id == listed["claude-glm-5"].upstream_id == "glm-5"
+    assert listed["claude-opus-6-1[1m]"].window == MILLION
+    assert listed["claude-opus-6-1"].adaptive
+    assert listed["claude-nightly"].window == 200_000
+    for model in catalog.list():
+        assert resolve(model.id, catalog).upstream_id == model.upstream_id
+    for name, upstream_id in [
+        ("glm-5", "glm-5"),
+        ("nightly", "nightly"),
+        ("claude-sonnet-4-5-1m", "claude-Sonnet-4.5-1m"),
+        ("claude-sonnet-4-5", SONNET_4_5),
+    ]:
+        assert resolve(name, catalog).upstream_id == upstream_id
     assert "claude-glm-5" not in {model.id for model in CATALOG.list()}
+
+
+def test_discovered_models_keep_the_ids_of_the_table() -> None:
+    """The service lists new ids only; the mapping of REF's README stays what it is (PRODUCT §3.1)."""
+    catalog = CATALOG.with_discovered(
+        [DiscoveredModel("claude-sonnet-4.5", window=454_000), DiscoveredModel("claude-sonnet-4", "Sonnet 4")]
+    )
+    for name in ("claude-sonnet-4-5", "claude-sonnet-4.5", "claude-sonnet-4-5-20250929", "sonnet"):
+        assert (resolve(name, catalog).upstream_id, resolve(name, catalog).window) == (SONNET_4_5, 454_000)
+    entry = catalog.find("claude-sonnet-4")
+    assert (entry.upstream_id, entry.display_name) == (SONNET_4, "Sonnet 4")
+    assert next(model.id for model in catalog.list() if model.upstream_id == SONNET_4) == "claude-sonnet-4"
+
+
+def test_aliases_of_discovered_models_think_natively() -> None:
+    catalog = ModelCatalog(aliases={"deep": "claude-opus-4-8"}).with_discovered(
+        [DiscoveredModel("claude-opus-4.8", native=NATIVE)]
+    )
+    assert resolve("deep", catalog).native == NATIVE
+
+
+def test_a_model_that_thinks_unseen_is_asked_by_the_prompt() -> None:
+    catalog = CATALOG.with_discovered([DiscoveredModel("claude-opus-4.6", native=NATIVE)])
+    assert resolve("claude-opus-4-6", catalog).native is None
+    assert resolve("claude-opus-4-6", catalog).adaptive_capable
+
+
+def test_what_no_account_has_is_not_listed() -> None:
+    found = [DiscoveredModel("claude-sonnet-4.5"), DiscoveredModel("auto")]
+    settings = {"aliases": {"fast": "haiku"}, "extra": ["new-id"]}
+    catalog = catalog_from_settings(settings).with_discovered(found, complete=True)
+    ids = {model.id for model in catalog.list()}
+    assert {"claude-sonnet-4-5-20250929", "claude-auto", "fast", "new-id"} <= ids
+    assert "claude-opus-4-8" not in ids
+    assert catalog.find("claude-opus-4-8").upstream_id == "claude-opus-4.8"
+    assert "claude-opus-4-8" in {model.id for model in CATALOG.with_discovered(found).list()}
 
 
 def test_settings() -> None:
@@ -271,6 +329,20 @@ def test_settings_name_all_their_problems() -> None:
     ]
     with pytest.raises(ConfigError):
         catalog_from_settings({"aliases": ["x"], "windows": {"x": 0}})
+
+
+@pytest.mark.parametrize(
+    ("name", "upstream_id", "public_id"),
+    [
+        ("claude-sonnet-4-5-thinking[1m]", SONNET_4_5, "claude-sonnet-4-5-20250929"),
+        ("claude-opus-5.5", "claude-opus-5.5", "claude-opus-5-5"),
+        ("claude-sonnet-4-20250514", SONNET_4, "claude-sonnet-4-20250514"),
+        ("llama-3", "llama-3", "llama-3"),
+    ],
+)
+def test_other_names_of_a_model(name: str, upstream_id: str, public_id: str) -> None:
+    assert CATALOG.upstream_id_of(name) == upstream_id
+    assert CATALOG.public_id(name) == public_id
 
 
 def test_aliases_have_to_lead_somewhere() -> None:

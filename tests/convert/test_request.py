@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import Json, JsonObject, Thinking
-from kiro_rs_py.convert.kiro import AssistantMessage, UserMessage
+from kiro_rs_py.convert.discovered import DiscoveredModel
+from kiro_rs_py.convert.kiro import AssistantMessage, ReasoningContent, ToolResult, ToolUse, UserMessage
 from kiro_rs_py.convert.messages_request import parse_messages_request
 from kiro_rs_py.convert.models import MILLION, ModelCatalog
+from kiro_rs_py.convert.native_thinking import NativeThinking, seal
 from kiro_rs_py.convert.request import (
     Conversion,
     ConversionOptions,
@@ -25,8 +27,21 @@ from kiro_rs_py.convert.request import (
     system_text,
     thinking_marker,
 )
+from kiro_rs_py.convert.search_domains import DomainFilter
+from kiro_rs_py.convert.websearch import SearchPlan
 from kiro_rs_py.errors import InvalidRequest, NotFound
-from tests.convert.converting import OPTIONS, assistant, body_of, call, convert, kiro_body, result, system, user
+from tests.convert.converting import (
+    OPTIONS,
+    TEXT_TOOL,
+    assistant,
+    body_of,
+    call,
+    convert,
+    kiro_body,
+    result,
+    system,
+    user,
+)
 from tests.convert.kiro_rules import violations
 
 HELLO: Json = [{"role": "user", "content": "Hello"}]
@@ -129,6 +144,85 @@ def test_effort_of_the_request_or_the_message(output_config: Json, own: str | No
     messages: Json = [{"role": "user", "content": "x"}, later]
     conversion = convert(body_of(messages, thinking={"type": "adaptive"}, output_config=output_config))
     assert opening(conversion) == ADAPTIVE.format(effort)
+
+
+# --- native thinking ----------------------------------------------------------------------------------------------
+
+CLAUDE = NativeThinking("output_config", ("low", "medium", "high", "max"), "medium", ("summarized", "omitted"))
+GPT = NativeThinking("reasoning", ("none", "low", "high"), "high")
+NATIVE_OPTIONS = ConversionOptions(
+    ModelCatalog().with_discovered(
+        [DiscoveredModel("claude-opus-4.8", native=CLAUDE), DiscoveredModel("gpt-5.6-sol", native=GPT)]
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "sent"),
+    [
+        ("claude-opus-4-8", {}, None),
+        ("claude-opus-4-8", {"thinking": {"type": "disabled"}}, None),
+        ("claude-opus-4-8", {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}}, None),
+        ("claude-opus-4-8", {"output_config": {"effort": "low"}}, {"output_config": {"effort": "low"}}),
+        ("claude-opus-4-8", {"thinking": {"type": "adaptive"}}, {"output_config": {"effort": "medium"}}),
+        (
+            "claude-opus-4-8",
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "xhigh"}},
+            {"output_config": {"effort": "high"}},
+        ),
+        (
+            "claude-opus-4-8",
+            {"thinking": {"type": "adaptive", "display": "omitted"}},
+            {"output_config": {"effort": "medium"}, "thinking": {"type": "adaptive", "display": "omitted"}},
+        ),
+        (
+            "claude-opus-4-8",
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+            {"output_config": {"effort": "low"}},
+        ),
+        (
+            "claude-opus-4-8",
+            {"thinking": {"type": "enabled", "budget_tokens": 10_000}},
+            {"output_config": {"effort": "medium"}},
+        ),
+        (
+            "claude-opus-4-8",
+            {"thinking": {"type": "enabled", "budget_tokens": 31_999}},
+            {"output_config": {"effort": "high"}},
+        ),
+        ("claude-opus-4-8-agentic-thinking[1m]", {}, {"output_config": {"effort": "high"}}),
+        ("claude-gpt-5.6-sol-thinking", {}, {"reasoning": {"effort": "high"}}),
+        (
+            "gpt-5.6-sol",
+            {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}},
+            {"reasoning": {"effort": "low"}},
+        ),
+    ],
+)
+def test_thinking_asked_for_by_a_field(model: str, fields: JsonObject, sent: Json) -> None:
+    conversion = convert(body_of(HELLO, model=model, system="S", **fields), options=NATIVE_OPTIONS)
+    assert kiro_body(conversion).get("additionalModelRequestFields") == sent
+    assert "<thinking_mode>" not in (opening(conversion) or "")
+
+
+def test_models_without_a_schema_are_asked_by_the_prompt() -> None:
+    conversion = convert(
+        body_of(HELLO, model="claude-sonnet-4-5", thinking={"type": "enabled"}), options=NATIVE_OPTIONS
+    )
+    assert opening(conversion) == ENABLED
+    assert conversion.state.extra_fields is None
+
+
+@pytest.mark.parametrize(("model", "replayed"), [("claude-opus-4-8", True), ("claude-opus-4-7", False)])
+def test_only_a_native_model_is_given_signed_thinking(model: str, replayed: bool) -> None:
+    thought: JsonObject = {"type": "thinking", "thinking": "T", "signature": seal("claude-opus-4.8", "sig")}
+    conversion = convert(body_of([user("q"), assistant(thought, "a"), user("z")], model=model), options=NATIVE_OPTIONS)
+    message = conversion.state.history[1]
+    assert isinstance(message, AssistantMessage)
+    if replayed:
+        assert (message.content, message.reasoning) == ("a", ReasoningContent("T", "sig"))
+    else:
+        assert (message.content, message.reasoning) == ("<thinking>T</thinking>\n\na", None)
 
 
 def test_the_billing_header_is_not_for_the_model() -> None:
@@ -280,8 +374,62 @@ def test_a_lone_web_search() -> None:
     tool: JsonObject = {"type": "web_search_20250305", "name": "web_search"}
     conversion = convert(body_of(HELLO, model="whatever", tools=[tool]))
     assert conversion.web_search == "Hello"
-    assert conversion.state.tools == ()
+    assert conversion.search_plan == SearchPlan("web_search")
     assert convert(body_of(HELLO)).web_search is None
+    assert convert(body_of(HELLO)).search_plan is None
+
+
+def test_a_web_search_beside_other_tools() -> None:
+    search: JsonObject = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
+    search |= {"allowed_domains": ["a.example"]}
+    conversion = convert(body_of(HELLO, tools=[TEXT_TOOL, search], tool_choice={"type": "tool", "name": "web_search"}))
+    assert conversion.web_search is None
+    assert conversion.search_plan == SearchPlan("web_search", 2, DomainFilter(("a.example",)))
+    assert [tool.name for tool in conversion.state.tools] == ["a", "web_search"]
+    assert "call the tool web_search" in conversion.state.current.content
+
+
+def searched(tool_use_id: str) -> tuple[JsonObject, JsonObject]:
+    hit: JsonObject = {"type": "web_search_result", "title": "T", "url": "https://x", "encrypted_content": "Found."}
+    call: JsonObject = {"type": "server_tool_use", "id": tool_use_id, "name": "web_search", "input": {"query": "q"}}
+    return call, {"type": "web_search_tool_result", "tool_use_id": tool_use_id, "content": [hit]}
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_earlier_searches_are_known_to_the_model(offered: bool) -> None:
+    use, found = searched("srvtoolu_1")
+    messages: Json = [user("q"), assistant("Look.", use, found, "Answer."), user("and?")]
+    tools: Json = [TEXT_TOOL, {"type": "web_search_20250305", "name": "web_search"}] if offered else [TEXT_TOOL]
+    state = convert(body_of(messages, tools=tools)).state
+    assert state.history == (
+        UserMessage("q"),
+        AssistantMessage("Look.", (ToolUse("srvtoolu_1", "web_search", {"query": "q"}),)),
+        UserMessage("", tool_results=(ToolResult("srvtoolu_1", "1. T\nURL: https://x\nFound."),)),
+        AssistantMessage("Answer."),
+    )
+    # Kiro wants a definition of every tool in the history.
+    assert [tool.name for tool in state.tools] == ["a", "web_search"]
+
+
+def test_a_search_and_a_clients_tool_in_one_turn() -> None:
+    use, found = searched("srvtoolu_1")
+    messages: Json = [user("q"), assistant(use, call("t1"), found), user(result("t1"), "go on")]
+    state = convert(body_of(messages, tools=[TEXT_TOOL])).state
+    assert [one.tool_use_id for one in state.current.tool_results] == ["srvtoolu_1", "t1"]
+    assert state.current.content == "go on"
+
+
+def test_a_paused_turn_goes_on() -> None:
+    use, found = searched("srvtoolu_1")
+    state = convert(body_of([user("q"), assistant("Look.", use, found)], tools=[TEXT_TOOL])).state
+    assert [one.tool_use_id for one in state.current.tool_results] == ["srvtoolu_1"]
+    assert len(state.history) == 2
+
+
+def test_a_search_without_a_result_is_left_out() -> None:
+    use, _ = searched("srvtoolu_1")
+    conversion = convert(body_of([user("q"), assistant("Look.", use), user("and?")]))
+    assert conversion.state.history[1] == AssistantMessage("Look.")
 
 
 def test_stop_sequences_are_handed_on() -> None:
@@ -321,6 +469,10 @@ blocks = st.one_of(
             "is_error": st.sampled_from([None, True, False]),
         }
     ),
+    st.fixed_dictionaries(
+        {"type": st.just("server_tool_use"), "id": ids, "name": st.just("web_search"), "input": inputs}
+    ),
+    st.fixed_dictionaries({"type": st.just("web_search_tool_result"), "tool_use_id": ids, "content": st.just([])}),
 )
 messages_ = st.lists(
     st.fixed_dictionaries(
@@ -342,7 +494,10 @@ schemas = st.sampled_from(
 tools_ = st.lists(
     st.fixed_dictionaries(
         {"name": names, "description": st.one_of(st.none(), words), "input_schema": schemas},
-        optional={"type": st.sampled_from(["custom", "bash_20250124", "x_1"]), "defer_loading": st.booleans()},
+        optional={
+            "type": st.sampled_from(["custom", "bash_20250124", "web_search_20250305", "x_1"]),
+            "defer_loading": st.booleans(),
+        },
     ),
     max_size=5,
 )

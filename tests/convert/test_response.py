@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from kiro_rs_py.convert.events import AssistantText, ContextUsage, Fault, KiroEvent, Metadata, Metering, TokenUsage
+from kiro_rs_py.convert.events import (
+    AssistantText,
+    ContextUsage,
+    Fault,
+    KiroEvent,
+    Metadata,
+    Metering,
+    Reasoning,
+    TokenUsage,
+)
 from kiro_rs_py.convert.fold import fold_message
 from kiro_rs_py.convert.message_events import ErrorEvent, Usage
+from kiro_rs_py.convert.native_thinking import unseal
+from kiro_rs_py.convert.response import MessageStream
 from kiro_rs_py.errors import ContextWindowFull, EmptyAnswer, UpstreamFault
 from tests.convert.answers import (
     OFF,
@@ -17,6 +30,8 @@ from tests.convert.answers import (
     joined,
     new_stream,
     over_the_wire,
+    reasoning,
+    signature,
     text,
     tool,
     transcript,
@@ -208,6 +223,31 @@ def test_usage_and_credits_for_the_log() -> None:
     assert stream.stop_reason is None
     stream.finish()
     assert stream.stop_reason == "end_turn"
+
+
+def test_what_upstream_measured_of_the_request() -> None:
+    stream = new_stream(input_estimate=42)
+    assert stream.measured_input is None
+    answer([AssistantText("Hello world"), Metadata(percentage=50)], stream)
+    assert stream.measured_input == stream.usage.input_tokens == 100_000 - 4
+
+
+def test_signatures_are_sealed_with_the_model() -> None:
+    stream = MessageStream(
+        message_id="msg_1", model="opus", thinking=ON, tool_names={}, input_estimate=1, window=1000,
+        thinking_model="claude-opus-4.8",
+    )  # fmt: skip
+    upstream: list[KiroEvent] = [
+        reasoning("hm"),
+        signature("si"),
+        signature("g"),
+        Reasoning(redacted="AAAA"),
+        text("Hi"),
+    ]
+    message: Any = fold_message(answer(upstream, stream))
+    thinking, redacted, _ = message["content"]
+    assert unseal(thinking["signature"], "claude-opus-4.8") == "sig"
+    assert unseal(redacted["data"], "claude-opus-4.8") == "AAAA"
 
 
 def test_the_estimate_is_the_same_however_thinking_is_shown() -> None:

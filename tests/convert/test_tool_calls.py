@@ -39,6 +39,7 @@ def test_parts_are_taken_once() -> None:
     assert call.take_parts() == ['{"a"', ":1}"]
     assert call.take_parts() == []
     assert (call.name, call.stopped, call.whole) == ("Read", True, True)
+    assert call.arguments == {"a": 1}
 
 
 def test_nothing_is_added_after_stop() -> None:

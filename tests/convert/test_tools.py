@@ -27,12 +27,14 @@ from kiro_rs_py.convert.tools import (
     compressed,
     mentioned,
     offered_tools,
+    plan_search,
     specification,
     turn_instructions,
     wire_names,
     with_placeholders,
     writes_files,
 )
+from kiro_rs_py.convert.websearch import SearchPlan
 
 READ, EDIT = Tool("Read", "Reads."), Tool("Edit", "Edits.")
 LATE = Tool("WebFetch", "Fetches.", defer_loading=True)
@@ -58,8 +60,8 @@ def test_client_tools_are_offered_in_their_order() -> None:
 
 def test_server_tools_are_left_out_of_mixed_lists() -> None:
     names, notes = offered(
-        Tool("web_search", type="web_search_20250305"),
-        Tool("web_search"),
+        Tool("", type="web_search_20250305"),
+        Tool("web_fetch", type="web_fetch_20250910"),
         Tool("code_execution", type="code_execution_20250825"),
         Tool("", type="mcp_toolset"),
         Tool("", type="bash_20250124"),
@@ -68,6 +70,24 @@ def test_server_tools_are_left_out_of_mixed_lists() -> None:
     assert names == ["Read"]
     assert len(notes) == 5
     assert "mcp_toolset" in notes[3]
+
+
+@pytest.mark.parametrize(
+    "search", [Tool("web_search", type="web_search_20250305", max_uses=3), Tool("web_search", max_uses=3)]
+)
+def test_the_web_search_is_offered_like_any_tool(search: Tool) -> None:
+    asked = request(READ, search)
+    tools = offered_tools(asked, (), [])
+    names = wire_names(asked, ())
+    assert [tool.name for tool in tools] == ["Read", "web_search"]
+    assert "query" in str(specification(tools[1], names).schema)
+    assert plan_search(tools, names) == SearchPlan("web_search", 3)
+
+
+def test_without_a_web_search_there_is_no_plan() -> None:
+    own = Tool("web_search", "The client's own.", {"type": "object"})
+    for asked in (request(READ), request(own), request(own, Tool("web_search", type="web_search_20250305"))):
+        assert plan_search(offered_tools(asked, (), []), wire_names(asked, ())) is None
 
 
 def test_anthropics_tools_that_the_client_runs_get_their_schema() -> None:

@@ -1,18 +1,38 @@
-"""The lone web search of Claude Code and what looks like it."""
+"""Which requests search the web, what a model is told of the tool, and searches in the history."""
 
 from __future__ import annotations
 
 import pytest
 
-from kiro_rs_py.convert.anthropic import ImageBlock, Message, MessagesRequest, TextBlock, Tool
-from kiro_rs_py.convert.websearch import QUERY_PREFIX, is_web_search, lone_search
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    ImageBlock,
+    Message,
+    MessagesRequest,
+    TextBlock,
+    Tool,
+    ToolChoice,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from kiro_rs_py.convert.search_domains import DomainFilter
+from kiro_rs_py.convert.websearch import (
+    DEFAULT_MAX_USES,
+    QUERY_PREFIX,
+    SearchPlan,
+    is_web_search,
+    lone_search,
+    offered_search,
+    search_plan,
+    with_searches_as_turns,
+)
 from kiro_rs_py.errors import InvalidRequest
 
 SEARCH = Tool("web_search", type="web_search_20250305", max_uses=8)
 PNG = ImageBlock("image/png", "AAAA")
 
 
-def ask(*contents: str | ImageBlock, role: str = "user") -> Message:
+def ask(*contents: str | ContentBlock, role: str = "user") -> Message:
     return Message(role, tuple(TextBlock(part) if isinstance(part, str) else part for part in contents))
 
 
@@ -84,3 +104,104 @@ def test_queries(messages: tuple[Message, ...], query: str) -> None:
 def test_searches_without_a_query(messages: tuple[Message, ...]) -> None:
     with pytest.raises(InvalidRequest, match="search query"):
         search(*messages)
+
+
+def test_a_turn_that_answers_tools_is_no_search() -> None:
+    answered = ask(ToolResultBlock("t1", ()), "and now?")
+    assert search(ask("q"), ask(ToolUseBlock("t1", "Read", {}), role="assistant"), answered) is None
+
+
+def test_a_client_that_wants_no_tool_gets_none() -> None:
+    assert lone_search(MessagesRequest("m", (ask("q"),), tools=(SEARCH,), tool_choice=ToolChoice("none"))) is None
+
+
+# --- what is allowed and offered --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("given", "allowed"), [(None, DEFAULT_MAX_USES), (8, 8), (1, 1), (0, 0), (-1, 0)])
+def test_how_often(given: int | None, allowed: int) -> None:
+    assert search_plan(Tool("web_search", max_uses=given), "w") == SearchPlan("w", allowed)
+
+
+def test_where() -> None:
+    tool = Tool("web_search", type="web_search_20250305", allowed_domains=("a.example",))
+    assert search_plan(tool, "web_search").domains == DomainFilter(allowed=("a.example",))
+    tool = Tool("web_search", type="web_search_20250305", blocked_domains=("a.example",))
+    assert search_plan(tool, "web_search").domains == DomainFilter(blocked=("a.example",))
+
+
+@pytest.mark.parametrize("tool", [SEARCH, Tool("web_search"), Tool("web_search", type="custom")])
+def test_the_model_is_told_how_to_use_it(tool: Tool) -> None:
+    offered = offered_search(tool)
+    assert is_web_search(offered)
+    assert offered.name == "web_search"
+    assert offered.description
+    assert offered.input_schema["required"] == ["query"]
+    assert "query" in str(offered.input_schema["properties"])
+
+
+# --- searches in the history ------------------------------------------------------------------------------------------
+
+
+def use(id_: str, name: str = "web_search") -> ToolUseBlock:
+    return ToolUseBlock(id_, name, {})
+
+
+def found(id_: str) -> ToolResultBlock:
+    return ToolResultBlock(id_, (TextBlock("hits"),))
+
+
+def said(*contents: str | ContentBlock) -> Message:
+    return ask(*contents, role="assistant")
+
+
+@pytest.mark.parametrize(
+    ("messages", "turns"),
+    [
+        ((ask("q"),), (ask("q"),)),
+        ((ask("q"), said("a", use("t", "Read")), ask(found("t"))),) * 2,
+        # One search, then the answer.
+        (
+            (ask("q"), said("look", use("s"), found("s"), "answer"), ask("thanks")),
+            (ask("q"), said("look", use("s")), ask(found("s")), said("answer"), ask("thanks")),
+        ),
+        # Two rounds in one message.
+        (
+            (ask("q"), said(use("s"), found("s"), "more", use("r"), found("r"), "end"), ask("x")),
+            (ask("q"), said(use("s")), ask(found("s")), said("more", use("r")), ask(found("r")), said("end"), ask("x")),
+        ),
+        # Two searches at once.
+        (
+            (ask("q"), said(use("s"), use("r"), found("s"), found("r"), "end"), ask("x")),
+            (ask("q"), said(use("s"), use("r")), ask(found("s"), found("r")), said("end"), ask("x")),
+        ),
+        # A search and a tool of the client's, whose result comes in the next message.
+        (
+            (ask("q"), said(use("s"), use("t", "Read"), found("s")), ask(found("t"), "go on")),
+            (ask("q"), said(use("s"), use("t", "Read")), ask(found("s"), found("t"), "go on")),
+        ),
+        (
+            (ask("q"), said(use("t", "Read"), use("s"), found("s"), "more"), ask(found("t"))),
+            (ask("q"), said(use("t", "Read"), use("s"), "more"), ask(found("s"), found("t"))),
+        ),
+        # A paused turn, which the client sends back as it is.
+        (
+            (ask("q"), said("look", use("s"), found("s"))),
+            (ask("q"), said("look", use("s")), ask(found("s"))),
+        ),
+        # Continued in a message of its own.
+        (
+            (ask("q"), said(use("s"), found("s")), said("answer"), ask("x")),
+            (ask("q"), said(use("s")), ask(found("s")), said("answer"), ask("x")),
+        ),
+        # A result that nobody asked for stays a result: pairing makes it a text.
+        (
+            (ask("q"), said(found("s"), "answer"), ask("x")),
+            (ask("q"), said(), ask(found("s")), said("answer"), ask("x")),
+        ),
+    ],
+)
+def test_one_message_becomes_the_turns_it_was_made_of(
+    messages: tuple[Message, ...], turns: tuple[Message, ...]
+) -> None:
+    assert with_searches_as_turns(messages) == turns

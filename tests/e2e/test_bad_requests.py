@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trio
 
+from kiro_rs_py.simulator.app import CHAT
 from tests.proxy import KEY, MODEL, STREAM, Proxy, events_of, request_of, text_of
 
 SECRET = "tell-nobody"
@@ -61,7 +62,7 @@ async def test_sixty_megabytes(proxy: Proxy) -> None:
     for path in (STREAM, "/v1/messages/count_tokens"):
         response = await proxy.client.post(path, content=body)
         assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")
-    assert not proxy.simulator.requests
+    assert not proxy.simulator.counts[CHAT]
 
 
 async def test_sixty_megabytes_of_unknown_length(proxy: Proxy) -> None:
@@ -80,7 +81,7 @@ async def test_a_long_prompt_has_the_words_clients_compact_on(proxy: Proxy) -> N
     assert message.startswith("prompt is too long: ")
     tokens, maximum = [int(word) for word in message.split() if word.isdigit()]
     assert tokens > maximum == 200_000
-    assert not proxy.simulator.requests
+    assert not proxy.simulator.counts[CHAT]
 
 
 @pytest.mark.parametrize("key", ["wrong", ""])

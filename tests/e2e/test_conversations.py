@@ -12,6 +12,7 @@ import httpx
 import pytest
 import trio
 
+from kiro_rs_py.simulator.app import CHAT
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
 from kiro_rs_py.simulator.steps import Paced
@@ -71,7 +72,7 @@ async def test_keys_and_probes(headers: dict[str, str], proxy: Proxy) -> None:
             assert (await client.head(path)).status_code == 200
         count = await client.post("/v1/messages/count_tokens?beta=true", headers=headers, json=request_of())
         assert count.json()["input_tokens"] > 0
-    assert not proxy.simulator.requests
+    assert not proxy.simulator.counts[CHAT]
 
 
 async def test_the_log_holds_ids_and_numbers_only(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,7 @@ import trio
 from anthropic import Anthropic
 from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
 
+from kiro_rs_py.simulator.app import CHAT
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
 from tests.proxy import KEY, Proxy, running_proxy, wait_for
@@ -203,7 +204,7 @@ async def test_a_wrong_key(proxy: Proxy) -> None:
 
     with pytest.raises(anthropic.AuthenticationError):
         await with_sdk(proxy, work, api_key="wrong", max_retries=5)
-    assert not proxy.simulator.requests
+    assert not proxy.simulator.counts[CHAT]
 
 
 async def test_a_failure_in_mid_stream_is_raised(proxy: Proxy) -> None:

@@ -17,6 +17,7 @@ from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.serve.app import App
 from kiro_rs_py.serve.in_flight import InFlight
 from kiro_rs_py.serve.messages import Messages
+from kiro_rs_py.upstream.attempts import Tally
 from tests.serve.in_memory import KEY
 
 Step: TypeAlias = "float | Sequence[KiroEvent] | Exception"
@@ -27,6 +28,7 @@ HELLO: tuple[Step, ...] = ([AssistantText("Hello")], [AssistantText(" world"), C
 
 class ScriptedStream:
     attempts = 2
+    upstream_request_id = "up-1"
 
     def __init__(self, steps: Sequence[Step], credential_id: int) -> None:
         self.credential_id = credential_id
@@ -56,8 +58,13 @@ class ScriptedClient:
         self.credential_id = 7
 
     @asynccontextmanager
-    async def converse(self, conversation: ConversationState, **_: Any) -> AsyncIterator[ScriptedStream]:
+    async def converse(
+        self, conversation: ConversationState, *, tally: Tally, **_: Any
+    ) -> AsyncIterator[ScriptedStream]:
         self.asked.append(conversation)
+        tally.attempts += ScriptedStream.attempts
+        tally.retries += ScriptedStream.attempts - 1
+        tally.credential_id = self.credential_id
         try:
             for step in self.before:
                 if isinstance(step, Exception):

@@ -191,6 +191,15 @@ async def test_unknown_paths_are_not_logged_as_written(caplog: pytest.LogCapture
     assert "secret" not in caplog.text
 
 
+async def test_a_part_can_be_mounted_later_and_sees_every_request() -> None:
+    seen: list[str] = []
+    running = app()
+    running.mount([Route("/late", {"POST": echo})], lambda call: seen.append(call.record.route))
+    assert (await ask(running, "POST", "/late")).status == 200
+    await ask(running, "POST", "/echo", key="wrong")
+    assert seen == ["/late", "/echo"]
+
+
 # --- the body ---------------------------------------------------------------------------------------------------------
 
 

@@ -70,7 +70,7 @@ EXPECTED: dict[type[KiroError], tuple[int, str, dict[bytes, bytes]]] = {
     errors.UpstreamFault: (502, "api_error", {}),
     errors.CodecError: (502, "api_error", {}),
     errors.TruncatedStream: (502, "api_error", {}),
-    errors.NoUsableCredential: (503, "overloaded_error", {}),
+    errors.NoUsableCredential: (503, "overloaded_error", {b"x-should-retry": b"false"}),
     errors.RefreshRejected: (401, "authentication_error", {b"x-should-retry": b"false"}),
     errors.RefreshFailed: (503, "api_error", {b"retry-after": b"3"}),
 }
@@ -163,7 +163,7 @@ NONE_LEFT = "No account is left."
         (SAMPLES[errors.UpstreamOverloaded], 4.0, (529, "overloaded_error", {b"retry-after": b"4"})),
         (SAMPLES[errors.UpstreamOverloaded], None, (529, "overloaded_error", {b"retry-after": b"5"})),
         (SAMPLES[errors.UpstreamTimeout], None, (504, "timeout_error", {})),
-        (SAMPLES[errors.NoUsableCredential], None, (503, "overloaded_error", {})),
+        (SAMPLES[errors.NoUsableCredential], None, (503, "overloaded_error", {b"x-should-retry": b"false"})),
         (None, 12.0, (503, "overloaded_error", {b"retry-after": b"12"})),
     ],
 )
@@ -172,7 +172,23 @@ def test_with_nobody_left_the_cause_decides(
 ) -> None:
     answer = answer_of(errors.NoUsableCredential(NONE_LEFT, cause=cause, retry_after=retry_after))
     assert (answer.status, answer.type, dict(answer.headers)) == expected
-    assert answer.message == NONE_LEFT
+    assert answer.message.startswith(NONE_LEFT)
+
+
+@pytest.mark.parametrize(
+    ("cause", "remedy"),
+    [
+        (SAMPLES[errors.QuotaExhausted], " `kiro-rs-py balance` shows when they start again."),
+        (SAMPLES[errors.Throttled], " Wait, or add an account."),
+        (SAMPLES[errors.UpstreamUnauthorized], " `kiro-rs-py login` logs it in again."),
+        (SAMPLES[errors.RefreshRejected], " `kiro-rs-py login` logs it in again."),
+        (SAMPLES[errors.RefreshFailed], " Please try again later."),
+        (SAMPLES[errors.AccountSuspended], ""),
+        (None, ""),
+    ],
+)
+def test_what_the_owner_can_do(cause: KiroError | None, remedy: str) -> None:
+    assert answer_of(errors.NoUsableCredential(NONE_LEFT, cause=cause)).message == NONE_LEFT + remedy
 
 
 def test_the_answer_is_a_value() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.calibration import Calibrations
+from kiro_rs_py.convert.discovered import DiscoveredModel
 from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.errors import InvalidRequest
 from kiro_rs_py.serve.app import App
@@ -58,6 +60,24 @@ async def test_the_table_can_change_while_running() -> None:
     models = Models(CONFIG, ModelCatalog())
     models.configure(CONFIG, ModelCatalog(extra=["glm-7"]))
     assert "glm-7" in ids((await ask(App(models.routes(), CONFIG), "GET", "/v1/models")).json)
+
+
+async def test_what_was_learnt_of_counting_tokens() -> None:
+    calibrations = Calibrations()
+    models = Models(CONFIG, ModelCatalog(), calibrations)
+    path = "/v1/models/claude-opus-5-thinking"
+    assert "token_estimate" not in (await ask(App(models.routes(), CONFIG), "GET", path)).json
+    for _ in range(3):
+        calibrations.learn("claude-opus-5", 10_000, 20_000)
+    entry = (await ask(App(models.routes(), CONFIG), "GET", path)).json
+    learnt = calibrations.of("claude-opus-5")
+    assert entry["token_estimate"] == {"ratio": round(learnt.ratio, 4), "overhead": learnt.overhead, "samples": 3}
+
+
+async def test_what_the_service_told_of_a_model() -> None:
+    models = Models(CONFIG, ModelCatalog().with_discovered([DiscoveredModel("glm-7", "GLM 7", 300_000, rate=0.5)]))
+    entry = (await ask(App(models.routes(), CONFIG), "GET", "/v1/models/glm-7")).json
+    assert (entry["upstream_id"], entry["rate_multiplier"], entry["max_input_tokens"]) == ("glm-7", 0.5, 300_000)
 
 
 ENTRIES: list[JsonObject] = [{"id": letter} for letter in "abcdefg"]

@@ -81,7 +81,7 @@ async def test_without_accounts_it_serves_but_is_not_ready(tmp_path: Path) -> No
 
 
 async def test_with_an_account_it_is_ready(proxy: Proxy) -> None:
-    assert (await proxy.client.get("/readyz")).json() == {"status": "ready"}
+    assert (await proxy.client.get("/readyz")).json() == {"status": "ready", "problems": []}
 
 
 @pytest.mark.usefixtures("collector")

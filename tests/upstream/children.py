@@ -37,6 +37,16 @@ def run_mounted(mounts: str, script: str, folder: Path) -> object:
     return run_python(script, folder, prefix=(*unshare, *shell))
 
 
+def run_without_network(script: str) -> object:
+    """Run a script on a machine with no network at all. Skips the test where that needs rights this user has not."""
+    unshare = ("unshare", "-n") if hasattr(os, "geteuid") and os.geteuid() == 0 else ("unshare", "-rn")
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        pytest.skip("needs Linux and unshare")
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("network namespaces are not allowed here")
+    return run_python(script, prefix=unshare)
+
+
 def run_unprivileged(script: str, folder: Path) -> object:
     """Run a script as a user whose permissions are checked; ``drop()`` in it, after its imports, makes it that user.
 

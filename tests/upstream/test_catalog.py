@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -12,11 +13,11 @@ from trio.testing import MockClock
 
 from kiro_rs_py.convert.discovered import DiscoveredModel, Discovery
 from kiro_rs_py.errors import CredentialFileError, KiroError, Throttled, UpstreamUnavailable
-from kiro_rs_py.upstream.catalog import CatalogTimings, LiveModels
+from kiro_rs_py.upstream.catalog import CatalogTimings, LiveModels, open_models, saved_discovery
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.pool import CredentialPool, Succeeded
-from kiro_rs_py.upstream.state import ListedModels, State
-from tests.upstream.pool_parts import HOUR, START, make_credential
+from kiro_rs_py.upstream.state import ListedModels, State, StateStore
+from tests.upstream.pool_parts import HOUR, START, file_of, make_credential
 from tests.upstream.pool_world import STALE, World
 
 OPUS, SONNET, GLM = DiscoveredModel("claude-opus-5"), DiscoveredModel("claude-sonnet-5"), DiscoveredModel("glm-5")
@@ -265,3 +266,30 @@ async def test_the_log_counts_and_names_no_account(autojump_clock: MockClock, ca
     async with watching(two(), Service(_1=(SONNET,), _2=(OPUS,))) as watched:
         await watched.live.look(starting=True)
     assert "2 models known of 2 accounts" in caplog.messages
+
+
+async def test_the_list_lives_as_long_as_the_block(autojump_clock: MockClock) -> None:
+    world, service = world_of(), Service(_1=(SONNET,))
+    async with world.open(background=False) as pool, open_models(pool, world.state, service.ask) as live:
+        await trio.sleep(1)
+        assert live.discovery.models == (SONNET,)
+    await trio.sleep(10 * TIMINGS.fresh)
+    assert service.asked == [1]
+
+
+def test_what_is_known_without_asking(tmp_path: Path) -> None:
+    path = tmp_path / "credentials.json"
+    assert saved_discovery(path) == Discovery()
+    path.write_text("{")
+    assert saved_discovery(path) == Discovery()
+    path.write_text(file_of(make_credential(1), make_credential(2), make_credential(3, disabled=True)))
+
+    def change(state: State) -> None:
+        state.models[1] = ListedModels(START, (SONNET,))
+        state.models[3] = ListedModels(START, (OPUS,))
+        state.models[4] = ListedModels(START, (GLM,))
+
+    StateStore.beside(path).update_now(change)
+    assert saved_discovery(path) == Discovery((SONNET,), complete=False)
+    path.write_text(file_of(make_credential(1), make_credential(3, disabled=True)))
+    assert saved_discovery(path) == Discovery((SONNET,), complete=True)

@@ -9,7 +9,7 @@ import pytest
 
 from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.errors import CredentialFileError
-from kiro_rs_py.upstream.credential import Credential
+from kiro_rs_py.upstream.credential import BadField, Credential
 from kiro_rs_py.upstream.document import CredentialDocument, EntryProblem, UnknownCredential
 
 TWO = """[
@@ -192,7 +192,7 @@ def test_other_texts_are_refused_with_a_remedy(text: str, says: str) -> None:
 
 def test_an_unknown_id() -> None:
     document = CredentialDocument("[]")
-    for action in (document.get, document.remove, lambda number: document.patch(number, {})):
+    for action in (document.get, document.entry, document.remove, lambda number: document.patch(number, {})):
         with pytest.raises(UnknownCredential):
             action(1)
     assert document.stored().get(1) is None
@@ -203,3 +203,33 @@ def test_get_is_what_patch_made_of_it() -> None:
     patched = document.patch(3, {"priority": None, "label": "x"})
     assert patched == document.get(3) == document.stored().get(3)
     assert patched == replace(CredentialDocument(TWO).get(3), priority=0, label="x")
+
+
+def test_an_entry_can_be_put_back_as_it_was() -> None:
+    document = CredentialDocument(TWO)
+    entry = document.entry(3)
+    assert entry["x-unknown"] == {"deep": [1, 2.5, None]}
+    document.remove(3)
+    put_back = document.put_back(entry)
+    assert (put_back.id, put_back.priority, ids(document)) == (3, 1, [4, 3])
+    assert json.loads(document.to_text())[1] == entry
+    assert document.changed
+    assert document.add(Credential(refresh_token="r5")).id == 5
+
+
+def test_a_single_object_can_be_put_back() -> None:
+    document = CredentialDocument('{"refreshToken": "r", "future": 1}')
+    entry = document.entry(1)
+    document.remove(1)
+    document.put_back(entry)
+    assert json.loads(document.to_text()) == [{"id": 1, "refreshToken": "r", "future": 1}]
+
+
+def test_what_cannot_stand_beside_the_others_is_not_put_back() -> None:
+    document = CredentialDocument(TWO)
+    entry = document.entry(4)
+    for twin in (entry, {**entry, "refreshToken": "another"}, {**entry, "id": 9}):
+        with pytest.raises(BadField, match="is the same as in entry 2"):
+            document.put_back(twin)
+    assert ids(document) == [3, 4]
+    assert not document.changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -270,16 +271,31 @@ def test_a_date_without_a_clock_is_no_hint() -> None:
         ("SERVICE_UNAVAILABLE", "Kiro service temporarily unavailable. Please try again later."),
         ("THROTTLING_EXCEPTION", "Too many requests. Please slow down and try again."),
         ("VALIDATION_EXCEPTION", "Invalid request: The image is odd."),
-        ("IMAGE_FORMAT_UNSUPPORTED", "Invalid request: The image is odd. (reason: IMAGE_FORMAT_UNSUPPORTED)"),
     ],
 )
-def test_friendly_texts(reason: str, text: str) -> None:
+def test_texts_of_the_reference(reason: str, text: str) -> None:
     body = json.dumps({"message": "The image\n is odd.", "reason": reason}).encode()
-    assert str(classify(400, {}, body)) == text
+    assert str(classify(400, {}, body)).startswith(text)
 
 
-def test_a_rejection_without_words_still_says_something() -> None:
-    assert str(classify(422, {}, b"")) == "Kiro refused the request with status 422."
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.status}-{case.reason or case.code or case.message}")
+def test_no_word_of_the_upstream_is_shown(case: Case) -> None:
+    said = f"{case.message} The marmalade of https://q.us-east-1.amazonaws.com/x is not for clients."
+    body = body_of(case._replace(message=said))
+    shown = str(classify(case.status, {}, body))
+    if case.reason != "VALIDATION_EXCEPTION":
+        assert "marmalade" not in shown
+    assert "amazonaws" not in shown
+    # One sentence that says what, one about what to do; and nothing a client would take for something else.
+    assert shown.endswith((".", ")"))
+    assert not re.search(r"prompt is too long|context window|\brole\b|output_config|anthropic-beta", shown)
+
+
+@pytest.mark.parametrize("reason", ["made up", "x" * 99, "<B>", ""])
+def test_a_reason_that_is_none_is_not_repeated(reason: str) -> None:
+    error = classify(400, {}, json.dumps({"message": "x", "reason": reason}).encode())
+    assert error.reason is None
+    assert "reason" not in str(error)
 
 
 @pytest.mark.parametrize(
@@ -294,13 +310,14 @@ def test_a_rejection_without_words_still_says_something() -> None:
     ],
 )
 def test_nothing_private_is_shown_or_logged(private: str) -> None:
-    body = json.dumps({"message": f"Bad thing {private} here"}).encode()
+    body = json.dumps({"message": f"Bad thing {private} here", "reason": "VALIDATION_EXCEPTION"}).encode()
     assert str(classify(400, {}, body)) == "Invalid request: Bad thing … here"
     assert private not in redacted(body)
 
 
 def test_long_texts_are_cut() -> None:
-    assert len(str(classify(400, {}, json.dumps({"message": "x" * 5000}).encode()))) < 400
+    body = json.dumps({"message": "x" * 5000, "reason": "VALIDATION_EXCEPTION"}).encode()
+    assert len(str(classify(400, {}, body))) < 400
     assert len(redacted(b"x" * 5000)) == 2048
 
 

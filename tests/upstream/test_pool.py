@@ -371,6 +371,20 @@ async def test_edit(autojump_clock: MockClock) -> None:
             pool.credential(1)
 
 
+async def test_failures_in_a_row_end_with_a_success(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        for _ in range(2):
+            lease = await pool.lease("")
+            lease.report(Failed(Throttled("slow down", retry_after=1.0)))
+            await trio.sleep(5)
+        [status] = pool.snapshot()
+        assert (status.failures_in_a_row, status.failure_count, status.last_error) == (2, 2, "slow down")
+        (await pool.lease("")).report(Succeeded())
+        [status] = pool.snapshot()
+        assert (status.failures_in_a_row, status.failure_count, status.last_error) == (0, 2, None)
+
+
 async def test_what_the_service_told_is_kept(autojump_clock: MockClock) -> None:
     world = World(make_credential(1))
     async with world.open() as pool:

@@ -167,7 +167,7 @@ def test_the_code_in_a_header() -> None:
 def test_refusals_that_pass(status: int, headers: Mapping[str, str], body: bytes, retry_after: float | None) -> None:
     error = refusal(status, headers, body)
     assert isinstance(error, RefreshFailed)
-    assert error.retry_after == retry_after
+    assert (error.status, error.retry_after) == (status, retry_after)
 
 
 def test_a_retry_after_date_is_reckoned_from_now() -> None:

@@ -173,3 +173,13 @@ def test_revive_forgets_everything() -> None:
     assert (entry.standing.state, entry.standing.since) == ("active", at(5).wall)
     assert (entry.strikes, entry.refusals, entry.refresh_failures, entry.refresh_not_before) == (0, 0, 0, 0.0)
     assert entry.doubt == "none"
+
+
+async def test_an_account_that_is_put_back_is_not_gone(autojump_clock: MockClock) -> None:
+    roster, _ = await open_roster(make_credential(1), make_credential(2))
+    entry = await roster.update(lambda document: document.entry(1))
+    await roster.update(lambda document: document.remove(1))
+    assert roster.gone == {1}
+    await roster.update(lambda document: document.put_back(entry))
+    assert roster.gone == set()
+    assert roster.get(1).credential == make_credential(1)

@@ -322,3 +322,25 @@ async def test_the_twin_can_lose_its_text() -> None:
     store.replace(None)
     assert await store.stamp() is None
     assert (await store.read()).shape == "missing"
+
+
+@posix_only
+def test_peeking_touches_nothing(path: Path) -> None:
+    path.chmod(0o644)
+    before = sorted(path.parent.iterdir())
+    stored = CredentialStore(path).peek()
+    assert stored.credentials == CredentialStore(path).load().credentials
+    assert sorted(path.parent.iterdir()) == before
+    path.chmod(0o644)
+    CredentialStore(path).peek()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    path.write_text("{")
+    with pytest.raises(CredentialFileError):
+        CredentialStore(path).peek()
+
+
+async def test_lock_files_lie_beside_the_file(path: Path) -> None:
+    store = CredentialStore(path)
+    assert store.lock_path() == path.with_name("credentials.json.lock")
+    async with store.refresh_turn(3, 1.0):
+        assert store.lock_path(3).exists()

@@ -259,6 +259,7 @@ async def test_an_endless_answer_is_cut() -> None:
 
 async def test_waiting_is_counted_and_nothing_else(autojump_clock: MockClock) -> None:
     story = Story(text("a"), text("b"), pause=2.0)
-    while await story.stream.next_events():
-        await trio.sleep(100)
+    assert await story.stream.next_events() == [AssistantText("a")]
+    await trio.sleep(100)
+    assert await story.stream.next_events() == [AssistantText("b")]
     assert story.tally.waited == pytest.approx(4.0)

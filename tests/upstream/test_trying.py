@@ -20,7 +20,7 @@ from kiro_rs_py.errors import (
     UpstreamOverloaded,
     UpstreamUnavailable,
 )
-from kiro_rs_py.upstream.attempts import Attempts
+from kiro_rs_py.upstream.attempts import Attempts, OwnTally
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.endpoints import Endpoint, Endpoints
 from kiro_rs_py.upstream.leases import Abandoned, Failed, Lease, Outcome, Succeeded
@@ -155,3 +155,14 @@ async def test_when_no_host_takes_it_the_last_word_counts() -> None:
     with pytest.raises(UpstreamUnavailable, match="not runtime") as caught:
         await on_hosts(Endpoints(Config()), Config(), CREDENTIAL, "req_1", hosts.call)
     assert isinstance(caught.value.__cause__, httpx.ConnectError)
+
+
+async def test_the_tally_is_kept_whatever_comes_of_it(autojump_clock: trio.testing.MockClock) -> None:
+    """Pauses and waiting for an account count as waiting; what the call itself does is its own to count."""
+    tally = OwnTally()
+    attempts = Attempts(trio.current_time() + 1000, lambda: 0.0, tally)
+    errors = [UpstreamOverloaded("later", retry_after=5.0), QuotaExhausted("spent"), InvalidRequest("bad")]
+    with pytest.raises(InvalidRequest):
+        await with_credentials(Accounts(3), attempts, "m", "req_1", failing(*errors))  # type: ignore[arg-type]
+    assert (tally.attempts, tally.retries, tally.credential_id) == (3, 2, 3)
+    assert tally.waited == pytest.approx(5.0)

@@ -56,15 +56,13 @@ def check_clients(
             found.append(Finding("warning", TOPIC, f"{file.path} {file.problem}.", "Correct it, or remove it."))
             continue
         sources.append(_Source(file.path, file.env))
-        if file.has_key_helper:
-            message = f"{file.path} sets {KEY_HELPER}, whose answer Claude Code may send as the key."
-            found.append(Finding("warning", TOPIC, message, f'Remove "{KEY_HELPER}" there, or let it print api_key.'))
     url = ServerAddress(config.host, config.port).url
     for source in sources:
         found += _base_url(source, config, url)
         found += _clouds(source)
         found += _models(source, catalog, config)
-    found += _keys(sources, config)
+    helper = next((file.path for file in settings if file.has_key_helper), None)
+    found += _keys(sources, config, helper)
     if not avoids_proxy(environ, "127.0.0.1"):
         message = "An outgoing proxy is set for all programs, and clients would look for this machine through it."
         found.append(Finding("warning", TOPIC, message, "`export NO_PROXY=127.0.0.1,localhost`"))
@@ -126,8 +124,9 @@ def _models(source: _Source, catalog: ModelCatalog, config: Config) -> Iterator[
 _ALIASES = frozenset({"default", "sonnet", "opus", "haiku", "opusplan", "best", "sonnet[1m]", "opus[1m]"})
 
 
-def _keys(sources: Sequence[_Source], config: Config) -> Iterator[Finding]:
-    """One valid key among those presented is enough, but it must be there."""
+def _keys(sources: Sequence[_Source], config: Config, helper: Path | None) -> Iterator[Finding]:
+    """One valid key among those presented is enough, but it must be there. ``helper``: the file that names a program
+    to ask for it, which Claude Code does if there is no token."""
     env: dict[str, str] = {}
     where: dict[str, _Source] = {}
     for source in sources:
@@ -137,7 +136,10 @@ def _keys(sources: Sequence[_Source], config: Config) -> Iterator[Finding]:
     if BASE_URL not in env or not is_here(env[BASE_URL], config) or not config.api_key:
         return
     wrong = [name for name in (AUTH_TOKEN, API_KEY) if name in env and env[name] != config.api_key]
-    if AUTH_TOKEN not in env and API_KEY not in env:
+    if AUTH_TOKEN not in env and API_KEY not in env and helper is not None:
+        message = f"{helper} sets {KEY_HELPER}, whose answer clients send here as the key."
+        yield Finding("note", TOPIC, message, f"Let it print this proxy's api_key, or set {AUTH_TOKEN}.")
+    elif AUTH_TOKEN not in env and API_KEY not in env:
         message = f"{BASE_URL} leads here, but no key is set."
         yield Finding("error", TOPIC, message, where[BASE_URL].set_to(AUTH_TOKEN, "YOUR_API_KEY"))
     elif wrong and len(wrong) == len(env) - 1:

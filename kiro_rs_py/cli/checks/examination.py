@@ -18,11 +18,9 @@ from kiro_rs_py.cli.checks.locks import check_locks
 from kiro_rs_py.cli.checks.network import check_network, check_way_out
 from kiro_rs_py.cli.checks.port import check_port
 from kiro_rs_py.cli.claude_code import find_settings
-from kiro_rs_py.config import Config
 from kiro_rs_py.config.reader import Effective, Inputs
 from kiro_rs_py.convert.models import catalog_from_settings
 from kiro_rs_py.errors import ConfigError
-from kiro_rs_py.upstream.credential import Credential
 
 
 def examine(inputs: Inputs, *, offline: bool) -> list[Finding]:
@@ -36,7 +34,8 @@ async def _examine(inputs: Inputs, offline: bool) -> list[Finding]:
     now = datetime.now(UTC)
     found, settings = check_configuration(inputs)
     if settings is None:
-        return found
+        rest = "Accounts, port, clients and network were not looked at."
+        return [*found, Finding("note", "configuration", rest, "Correct the configuration and run this again.")]
     config = settings.config
     accounts = check_accounts(config, inputs.environ, now)
     found += accounts.findings
@@ -52,17 +51,10 @@ async def _examine(inputs: Inputs, offline: bool) -> list[Finding]:
         fix = "Run it again without --offline." if offline else "Correct the settings of the way out first."
         found.append(Finding("note", "network", "Nobody was asked: hosts, tokens and clock may still be wrong.", fix))
     else:
-        asked, skews = await _ask(config, accounts.all, now)
+        asked, skews = await check_network(config, accounts.all, now)
         found += asked
     found.append(check_clock(now, skews, _files(settings)))
     return found
-
-
-async def _ask(config: Config, accounts: list[Credential], now: datetime) -> tuple[list[Finding], list[float]]:
-    try:
-        return await check_network(config, accounts, now)
-    except ConfigError as error:
-        return [Finding("error", "network", problem, "Correct the setting.") for problem in error.problems], []
 
 
 def _files(settings: Effective) -> list[Path]:

@@ -87,7 +87,7 @@ async def check_network(
         skews = [probe.clock_skew for probe in probes if probe.clock_skew is not None]
         failed = [probe for probe in probes if probe.obstacle is not None]
         if _is_offline(config, probes):
-            message = f"No host of Kiro can be reached ({probes[0].host}: {probes[0].reason})"
+            message = f"No host of Kiro can be reached ({probes[0].host}: {probes[0].reason.rstrip('.')})."
             return [Finding("warning", TOPIC, message, _FIXES["name"])], skews
         found = [_unreachable(probe) for probe in failed]
         if not failed:
