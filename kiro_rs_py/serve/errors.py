@@ -50,6 +50,7 @@ OVERLOADED_SECONDS = 5.0
 THROTTLED_SECONDS = 10.0
 # Clients do not wait longer than a minute (clients §2), so a wait for the next month is not worth a retry.
 LONGEST_WAIT_SECONDS = 60.0
+_LOGIN = "Log in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _upstream(error: UpstreamError, message: str) -> ErrorAnswer:
 def _no_credential(error: NoUsableCredential) -> ErrorAnswer:
     """By what the last account said, in the words of the pool, which knows the state of all of them."""
     retry_after = error.retry_after
-    message = f"{error} {_remedy(error.cause)}".rstrip()
+    message = _with_remedy(str(error), error.cause)
     match error.cause:
         case QuotaExhausted():
             return ErrorAnswer(429, "rate_limit_error", message, _wait_or_give_up(retry_after))
@@ -159,19 +160,21 @@ def _no_credential(error: NoUsableCredential) -> ErrorAnswer:
             return ErrorAnswer(503, "overloaded_error", message, headers)
 
 
-def _remedy(cause: KiroError | None) -> str:
-    """What the owner of the accounts can do, where the pool's words do not say so."""
+def _with_remedy(text: str, cause: KiroError | None) -> str:
+    """With what the owner of the accounts can do, where the pool's words do not say so."""
+    if text.endswith(_LOGIN):
+        return f"{text[:-1]} with `kiro-rs-py login`."
     match cause:
         case QuotaExhausted():
-            return "`kiro-rs-py balance` shows when they start again."
+            return f"{text} `kiro-rs-py balance` shows when they start again."
         case Throttled():
-            return "Wait, or add an account."
+            return f"{text} Wait, or add an account."
         case RefreshRejected() | UpstreamUnauthorized():
-            return "`kiro-rs-py login` logs it in again."
+            return f"{text} {_LOGIN[:-1]} with `kiro-rs-py login`."
         case RefreshFailed():
-            return "Please try again later."
+            return f"{text} Please try again later."
         case _:
-            return ""
+            return text
 
 
 def _wait_or_give_up(seconds: float | None) -> Headers:

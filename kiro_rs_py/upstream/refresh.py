@@ -31,12 +31,13 @@ OIDC_SDK = "3.980.0"
 
 # Codes that no second try will turn, in lower case, letters and digits only, without the suffix "exception"
 # (upstream-protocol §4.5, §11.4). invalid_request is what a service says of a token rotated by somebody else.
-_TERMINAL = frozenset(
-    {
-        "invalidgrant", "refreshtokenreused", "revoked", "revokedtoken", "refreshtokenrevoked", "accessdenied",
-        "expiredtoken", "invalidrequest", "invalidclient", "invalidclientmetadata", "unauthorizedclient",
-    }
-)  # fmt: skip
+_TERMINAL = {
+    code.replace("_", ""): code
+    for code in (
+        "invalid_grant", "refresh_token_reused", "revoked", "revoked_token", "refresh_token_revoked", "access_denied",
+        "expired_token", "invalid_request", "invalid_client", "invalid_client_metadata", "unauthorized_client",
+    )
+}  # fmt: skip
 _OF_THE_CLIENT = frozenset({"invalidclient", "invalidclientmetadata", "unauthorizedclient"})
 
 
@@ -171,7 +172,7 @@ def refusal(
     codes = list(_codes(headers, _object(body)))
     if status in (400, 401, 403) and (known := next((code for code in codes if code in _TERMINAL), None)):
         what = "client registration" if known in _OF_THE_CLIENT else "refresh token"
-        return RefreshRejected(f"The token service no longer accepts the {what} ({known}). Log in again.")
+        return RefreshRejected(f"The token service no longer accepts the {what} ({_TERMINAL[known]}). Log in again.")
     if status == 401:
         return RefreshRejected("The token service no longer accepts the refresh token (401). Log in again.")
     retry_after = classify(status, headers, body, now=now).retry_after

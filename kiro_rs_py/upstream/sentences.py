@@ -63,7 +63,7 @@ INVALID = "Invalid request: {}"
 MODEL = "Kiro does not offer this model, or not to this account's plan. Choose one that /v1/models lists."
 SIGNATURE = "Kiro refuses the signature of an earlier thinking block. Start a new conversation."
 
-_LOGGED = "The proxy's log has Kiro's own words under this request's id at level debug."
+_LOGGED = "Its own words are in the proxy's log, at level debug."
 _NEW = "Start a new conversation if it happens again."
 _TOOL_SCHEMA = "Kiro refuses the schema of a tool. Leave that tool out, or simplify its schema."
 _RESULTS = f"the tool results do not match the tool calls before them. {_NEW}"
@@ -89,7 +89,7 @@ _REJECTIONS: Mapping[str, str] = MappingProxyType(
 )
 # Texts that come without a reason (upstream-protocol §11.3).
 _REJECTED_TEXTS = (
-    ("improperly formed request", f"Kiro finds it improperly formed. {_NEW} {_LOGGED}"),
+    ("improperly formed request", f"Kiro finds it improperly formed. {_NEW}"),
     ("invalid tool use format", f"Kiro refuses the name or id of a tool call. {_NEW}"),
     ("expected toolresult blocks", _RESULTS),
     ("input_schema does not support", _TOOL_SCHEMA),

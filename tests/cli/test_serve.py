@@ -43,7 +43,28 @@ async def test_serves_with_a_kiro_rs_configuration(home: Path) -> None:
             lines = [json.loads(line) for line in err.splitlines()]
             request = next(line for line in lines if "/v1/messages" in line["message"])
             assert request["request_id"].startswith("req_")
+            assert (request["status"], request["mode"], request["credential"]) == (200, "plain", 1)
             assert KEY not in err
+
+        await trio.to_thread.run_sync(use)
+
+
+async def test_serves_with_a_key_from_the_environment(home: Path) -> None:
+    """KIRO_API_KEY is an account that no file knows of."""
+    import trio
+
+    simulator = Simulator()
+    async with open_simulator(simulator) as running:
+        path = write_files(home, running.url, {})
+        (home / "credentials.json").unlink()
+
+        def use() -> None:
+            with serving("-c", str(path), KIRO_API_KEY="ksk_simulated_demo_key") as served:
+                assert served.say("<<SAY hello>>", KEY) == "hello"
+                code, err = served.end(signal.SIGTERM)
+            assert code == 0
+            assert "ksk_" not in err + served.told
+            assert not (home / "credentials.json").exists()
 
         await trio.to_thread.run_sync(use)
 

@@ -180,8 +180,8 @@ def test_with_nobody_left_the_cause_decides(
     [
         (SAMPLES[errors.QuotaExhausted], " `kiro-rs-py balance` shows when they start again."),
         (SAMPLES[errors.Throttled], " Wait, or add an account."),
-        (SAMPLES[errors.UpstreamUnauthorized], " `kiro-rs-py login` logs it in again."),
-        (SAMPLES[errors.RefreshRejected], " `kiro-rs-py login` logs it in again."),
+        (SAMPLES[errors.UpstreamUnauthorized], " Log in again with `kiro-rs-py login`."),
+        (SAMPLES[errors.RefreshRejected], " Log in again with `kiro-rs-py login`."),
         (SAMPLES[errors.RefreshFailed], " Please try again later."),
         (SAMPLES[errors.AccountSuspended], ""),
         (None, ""),
@@ -189,6 +189,11 @@ def test_with_nobody_left_the_cause_decides(
 )
 def test_what_the_owner_can_do(cause: KiroError | None, remedy: str) -> None:
     assert answer_of(errors.NoUsableCredential(NONE_LEFT, cause=cause)).message == NONE_LEFT + remedy
+
+
+def test_a_remedy_is_not_said_twice() -> None:
+    error = errors.NoUsableCredential("It is over. Log in again.", cause=SAMPLES[errors.RefreshRejected])
+    assert answer_of(error).message == "It is over. Log in again with `kiro-rs-py login`."
 
 
 def test_the_answer_is_a_value() -> None:

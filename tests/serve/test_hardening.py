@@ -239,6 +239,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 async def test_more_pipelined_bytes_than_allowed_wait_in_the_kernel() -> None:
+    assert hardening.MAX_PIPELINED_BYTES < 100_000
     async with running(SmallApp()) as server:
         stream = await server.connect()
         async with stream:

@@ -126,17 +126,17 @@ def test_a_success_without_a_token(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (400, {"error": "invalid_grant", "message": "Invalid refresh token provided"}, "refresh token (invalidgrant)"),
-        (400, {"__type": "com.amazonaws.ssooidc#InvalidGrantException"}, "refresh token (invalidgrant)"),
-        (400, {"error": {"code": "refresh_token_reused"}}, "refresh token (refreshtokenreused)"),
+        (400, {"error": "invalid_grant", "message": "Invalid refresh token provided"}, "refresh token (invalid_grant)"),
+        (400, {"__type": "com.amazonaws.ssooidc#InvalidGrantException"}, "refresh token (invalid_grant)"),
+        (400, {"error": {"code": "refresh_token_reused"}}, "refresh token (refresh_token_reused)"),
         (400, {"error": {"type": "revoked"}}, "refresh token (revoked)"),
-        (400, {"code": "ExpiredTokenException"}, "refresh token (expiredtoken)"),
-        (400, {"error": "invalid_request"}, "refresh token (invalidrequest)"),
-        (401, {"error": "invalid_client"}, "client registration (invalidclient)"),
-        (400, {"error": "unauthorized_client"}, "client registration (unauthorizedclient)"),
+        (400, {"code": "ExpiredTokenException"}, "refresh token (expired_token)"),
+        (400, {"error": "invalid_request"}, "refresh token (invalid_request)"),
+        (401, {"error": "invalid_client"}, "client registration (invalid_client)"),
+        (400, {"error": "unauthorized_client"}, "client registration (unauthorized_client)"),
         (401, {"message": "Bad credentials"}, "refresh token (401)"),
         (401, None, "refresh token (401)"),
-        (403, {"error": "access_denied"}, "refresh token (accessdenied)"),
+        (403, {"error": "access_denied"}, "refresh token (access_denied)"),
     ],
 )  # fmt: skip
 def test_final_refusals(status: int, body: object, says: str) -> None:

@@ -16,7 +16,7 @@ from kiro_rs_py.upstream.sentences import fault, rejection
         ("DOCUMENT_NEW", "", "Invalid request: Kiro refuses a document. Send its text instead. (reason: DOCUMENT_NEW)"),
         (None, "Expected toolResult blocks at messages.2", "Invalid request: the tool results do not match"),
         (None, "IMPROPERLY FORMED REQUEST.", "Invalid request: Kiro finds it improperly formed. Start a new"),
-        (None, "Who knows", "Invalid request: Kiro refused it with status 422. The proxy's log has Kiro's own words"),
+        (None, "Who knows", "Invalid request: Kiro refused it with status 422. Its own words are in the proxy's log"),
         # A reason says more than the text it comes with.
         ("TOOL_DUPLICATE", "Improperly formed request.", "Invalid request: two tools have the same name."),
     ],

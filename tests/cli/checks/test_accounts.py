@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -142,6 +143,13 @@ def test_loose_permissions_are_told_and_left(tmp_path: Path) -> None:
     assert config.credentials_path.stat().st_mode & 0o777 == 0o644
 
 
+def only(told: object) -> list[str]:
+    """The one finding a script printed: its level and its message."""
+    assert isinstance(told, list)
+    assert len(told) == 1
+    return cast("list[str]", told[0])
+
+
 SCRIPT = """
 import json, os, sys
 from datetime import UTC, datetime
@@ -161,7 +169,7 @@ def test_a_folder_that_takes_no_files() -> None:
     with tempfile.TemporaryDirectory() as name:  # another user cannot reach pytest's own
         folder = Path(name)
         file_with(folder, entry())
-        (told,) = run_unprivileged(SCRIPT.replace("DROP", "drop(); os.chmod(sys.argv[1], 0o500)"), folder)  # type: ignore[misc]
+        told = only(run_unprivileged(SCRIPT.replace("DROP", "drop(); os.chmod(sys.argv[1], 0o500)"), folder))
         folder.chmod(0o700)
     assert told[0] == "error"
     assert "renewed tokens would be lost" in told[1]
@@ -173,7 +181,7 @@ def test_a_file_mounted_alone(tmp_path: Path) -> None:
     config = file_with(tmp_path, entry())
     write(folder / "credentials.json", "")
     mounts = f'mount --bind {config.credentials_path} "$1/credentials.json"'
-    (told,) = run_mounted(mounts, SCRIPT.replace("DROP", ""), folder)  # type: ignore[misc]
+    told = only(run_mounted(mounts, SCRIPT.replace("DROP", ""), folder))
     assert told[0] == "warning"
     assert "mounted as a single file" in told[1]
 
@@ -185,5 +193,5 @@ def test_a_full_disk(tmp_path: Path) -> None:
         'mount -t tmpfs -o size=1500k tmpfs "$1"; printf "[]" > "$1/credentials.json"; '
         'chmod 600 "$1/credentials.json"; head -c 1400000 /dev/zero > "$1/filler"'
     )
-    (told,) = run_mounted(mounts, SCRIPT.replace("DROP", ""), folder)  # type: ignore[misc]
+    told = only(run_mounted(mounts, SCRIPT.replace("DROP", ""), folder))
     assert told == ["error", f"The disk with {folder}/credentials.json is full, so renewed tokens would be lost."]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -146,7 +147,8 @@ print(json.dumps([[finding.level, finding.message, finding.fix] for finding in f
 
 def test_a_machine_without_a_network() -> None:
     """That is nothing which is broken here; so it is one warning, whatever the number of hosts."""
-    ((level, message, fix),) = run_without_network(SCRIPT)  # type: ignore[misc]
+    told = cast("list[list[str]]", run_without_network(SCRIPT))
+    ((level, message, fix),) = told
     assert level == "warning"
     assert message.startswith("No host of Kiro can be reached")
     assert "proxy_url" in fix

@@ -1,0 +1,175 @@
+"""Puts the administration together and keeps it running: made once by the composition root."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import trio
+
+from kiro_rs_py.config import Config
+from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.serve.admin.accounts import Accounts
+from kiro_rs_py.serve.admin.activity import Activity
+from kiro_rs_py.serve.admin.api import Api
+from kiro_rs_py.serve.admin.audit import Audit
+from kiro_rs_py.serve.admin.balances import Balances
+from kiro_rs_py.serve.admin.credential_routes import CredentialRoutes
+from kiro_rs_py.serve.admin.door import Door
+from kiro_rs_py.serve.admin.effective import effective_settings
+from kiro_rs_py.serve.admin.enrolling import Enrolling
+from kiro_rs_py.serve.admin.events import Hub
+from kiro_rs_py.serve.admin.guard import Guard
+from kiro_rs_py.serve.admin.house import House
+from kiro_rs_py.serve.admin.imports import Imports
+from kiro_rs_py.serve.admin.job_routes import JobRoutes
+from kiro_rs_py.serve.admin.logins import Logins
+from kiro_rs_py.serve.admin.oauth_pages import OAuthPages
+from kiro_rs_py.serve.admin.overview import Overview
+from kiro_rs_py.serve.admin.session import Sessions
+from kiro_rs_py.serve.admin.session_routes import SessionRoutes
+from kiro_rs_py.serve.admin.static_files import StaticFiles
+from kiro_rs_py.serve.admin.throttle import Throttle
+from kiro_rs_py.serve.admin.watch_routes import WatchRoutes
+from kiro_rs_py.serve.app import Call, Route
+
+logger = logging.getLogger(__name__)
+
+PULSE_SECONDS = 1.0
+OVERVIEW_BEATS = 5
+PURGE_BEATS = 10
+
+
+class Admin:
+    """The administration. ``spawn`` starts a task in a nursery that lives as long as the server.
+
+    With ``adminApiKey`` it is all there; without it only the sign-in pages are, for this machine (PRODUCT §6).
+    """
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        base_url: str,
+        in_flight: Callable[[], int],
+        sources: Mapping[str, str],
+        spawn: Callable[..., None],
+    ) -> None:
+        config = house.config
+        self._administrator = bool(config.admin_api_key.strip())
+        self._config = config
+        self._sources = sources
+        self._door = Door(
+            self._key_of(config),
+            Guard(config.host, config.admin_hosts),
+            Sessions(house.now),
+            Throttle(house.clock),
+            loopback_only=not self._administrator,
+        )
+        self._balances = Balances(house)
+        self._accounts = Accounts(house, self._balances)
+        self._activity = Activity(house.clock, house.now)
+        self._hub = Hub()
+        self._overview = Overview(house, self._activity, base_url, house.now(), in_flight)
+        self._enrolling = Enrolling(house, self._balances)
+        self._logins = Logins(house, self._enrolling, self._hub, spawn)
+        self._imports = Imports(house, self._enrolling, self._hub, spawn)
+        self._audit = Audit(house.now)
+        self._house = house
+        self._beats = 0
+        self._shown: dict[str, JsonObject] = {}
+
+    def _key_of(self, config: Config) -> str:
+        return config.admin_api_key if self._administrator else config.api_key
+
+    def routes(self) -> list[Route]:
+        """What the app is to know of."""
+        pages = OAuthPages(
+            self._house, self._door, self._audit, self._logins, self._enrolling, self._accounts,
+            administrator=self._administrator,
+        )  # fmt: skip
+        if not self._administrator:
+            return pages.routes()
+        endpoints = [
+            *SessionRoutes(self._door).endpoints(),
+            *CredentialRoutes(self._house.pool, self._accounts, self._enrolling, self._balances).endpoints(),
+            *JobRoutes(self._logins, self._imports).endpoints(),
+            *WatchRoutes(
+                self._accounts, self._overview, self._activity, self._audit, self._hub, self._door.sessions,
+                lambda: effective_settings(self._config, self._sources),
+            ).endpoints(),
+        ]  # fmt: skip
+        api = Api(endpoints, self._door, self._audit)
+        return [*api.routes(), *StaticFiles(self._door.check_place).routes(), *pages.routes()]
+
+    def configure(self, config: Config) -> None:
+        """Take over what may change while the proxy runs: the key, where it is the API key."""
+        if not self._administrator:
+            self._door.change_key(config.api_key)
+        self._config = replace(config, admin_api_key=self._config.admin_api_key)
+
+    def note_request(self, call: Call) -> None:
+        """A request has ended, whichever."""
+        served = self._activity.note(call.record, call.request_id)
+        if served is not None:
+            self._hub.publish("request", served.to_json())
+
+    def close(self) -> None:
+        """The server is stopping: let the open streams end."""
+        self._hub.close()
+
+    async def load(self) -> None:
+        await self._balances.load()
+
+    async def pulse(self) -> None:
+        """Beat once a second, for ever."""
+        while True:
+            await trio.sleep(PULSE_SECONDS)
+            try:
+                self.beat()
+            except Exception:
+                # A bug here must not take the server down with it.
+                logger.exception("the administration missed a beat")
+
+    def beat(self) -> None:
+        """Tell the open pages what has changed since the last time; now and then forget what is over."""
+        self._beats += 1
+        if self._beats % PURGE_BEATS == 0:
+            self._accounts.purge()
+            self._logins.purge()
+            self._imports.purge()
+        self._imports.tell_news()
+        if not len(self._hub):
+            self._shown.clear()
+            return
+        self._tell("credentials", self._accounts.listed())
+        if self._beats % OVERVIEW_BEATS == 0:
+            self._tell("overview", self._overview.to_json(), "uptimeSeconds")
+
+    def _tell(self, event: str, body: JsonObject, *besides: str) -> None:
+        """Publish what is not as it was; ``besides`` are members that change all the time."""
+        compared = {name: value for name, value in body.items() if name not in besides}
+        if self._shown.get(event) != compared:
+            self._shown[event] = compared
+            self._hub.publish(event, body)
+
+
+@asynccontextmanager
+async def open_admin(
+    house: House, *, base_url: str, in_flight: Callable[[], int], sources: Mapping[str, str] | None = None
+) -> AsyncIterator[Admin]:
+    """The administration for the length of the block; logins and imports under way end with it.
+
+    ``base_url`` is where clients find the proxy, ``in_flight`` tells how many requests are running, ``sources`` where
+    each setting came from.
+    """
+    async with trio.open_nursery() as nursery:
+        admin = Admin(house, base_url=base_url, in_flight=in_flight, sources=sources or {}, spawn=nursery.start_soon)
+        await admin.load()
+        nursery.start_soon(admin.pulse)
+        try:
+            yield admin
+        finally:
+            nursery.cancel_scope.cancel()
