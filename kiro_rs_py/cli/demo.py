@@ -58,12 +58,13 @@ async def open_demo(host: str, port: int, dump: Path | None = None) -> AsyncIter
 
 
 def _accounts() -> tuple[Account, ...]:
-    """One that works, one that rests, one that has to sign in again: what the admin page is there for."""
+    """One that works, one that rests, one that has to sign in again; and one to add: what the admin page is for."""
     arn = "arn:aws:codewhisperer:us-east-1:000000000001:profile/SIMULATEDDEMO"
     return (
         Account(name="demo", plan="KIRO PRO+", used=412.5, profile_arn=arn),
         Account(name="team", provider="Github", plan="KIRO PRO", used=871.25),
         Account(name="home", method="idc", provider="BuilderId", plan="KIRO FREE", used=18, trial=(96, 500)),
+        Account(name="robot", method="api_key", provider="ApiKey", api_key="ksk_simulated_demo_key"),
     )
 
 
@@ -71,7 +72,7 @@ def _write_accounts(path: Path, simulator: Simulator) -> None:
     """The credentials file and, beside it, what an earlier run would have remembered of the accounts' states."""
     entries = [
         {"id": number, "priority": number - 1, **simulator.credential_json(name)}
-        for number, name in enumerate(simulator.accounts, 1)
+        for number, name in enumerate(("demo", "team", "home"), 1)
     ]
     path.touch(mode=0o600)
     path.write_text(json.dumps(entries))

@@ -1,0 +1,79 @@
+/** What the page knows. Screens watch the parts they show. */
+
+/** How many requests are kept; a page that stays open must not grow. */
+export const MOST_REQUESTS = 500;
+
+const state = {
+  /** CredentialsStatus, or null while unknown. */
+  accounts: null,
+  overview: null,
+  requests: null,
+  /** ApiError of the first load, until it works. */
+  failure: null,
+  /** "connecting" | "live" | "stale"; `since` is when the stream was last alive, in ms. */
+  live: { status: "connecting", since: null },
+  /** Whether e-mail addresses are masked. */
+  masked: false,
+};
+
+const watchers = new Set();
+let scheduled = false;
+const changed = new Set();
+
+/** The present state; do not change it. */
+export function get() {
+  return state;
+}
+
+/** Change some members. Watchers are told a moment later, once for all changes made until then. */
+export function patch(changes) {
+  for (const [name, value] of Object.entries(changes)) {
+    if (state[name] === value) continue;
+    state[name] = value;
+    changed.add(name);
+  }
+  if (changed.size && !scheduled) {
+    scheduled = true;
+    queueMicrotask(tell);
+  }
+}
+
+function tell() {
+  scheduled = false;
+  const names = [...changed];
+  changed.clear();
+  for (const watcher of [...watchers]) {
+    // One watcher may have ended another one's scope.
+    if (watchers.has(watcher) && names.some((name) => watcher.names.includes(name))) watcher.run(state);
+  }
+}
+
+/**
+ * Run now, and whenever one of `names` changes, until the scope ends.
+ * @param {string[]} names
+ * @param {(state) => void} run
+ * @param {Scope} scope
+ */
+export function watch(names, run, scope) {
+  const watcher = { names, run };
+  watchers.add(watcher);
+  scope.add(() => watchers.delete(watcher));
+  run(state);
+}
+
+/** Put a request in front; the oldest gives way. */
+export function addRequest(request) {
+  const known = state.requests ?? [];
+  if (known.some((other) => other.requestId === request.requestId)) return;
+  patch({ requests: [request, ...known].slice(0, MOST_REQUESTS) });
+}
+
+/** Forget everything that belongs to the session. */
+export function forget() {
+  patch({ accounts: null, overview: null, requests: null, failure: null, live: { status: "connecting", since: null } });
+}
+
+/** The account of that number, if it is known. */
+export function account(id) {
+  return state.accounts?.credentials.find((entry) => entry.id === id) ?? null;
+}

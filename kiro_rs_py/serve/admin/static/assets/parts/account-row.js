@@ -1,0 +1,157 @@
+/** One account as a row. Rows live as long as their account is listed and change cell by cell, so nothing blinks. */
+import { h, icon, refill, say, set } from "../lib/dom.js";
+import { count } from "../lib/format.js";
+import { get } from "../lib/store.js";
+import { ago, left } from "../lib/ticker.js";
+import { marks, nameOf, planOf, quotaBar, stateChip, stateOf, underName } from "./account.js";
+import { entriesFor, setDisabled, setPriority } from "./actions.js";
+import { menuButton } from "./menu.js";
+import { busy } from "./ui.js";
+
+const SETTLE = 500;
+
+/** The columns in their order; `choice` marks those that can be left out, `sort` those that can be sorted by. */
+export const COLUMNS = [
+  { name: "select", classes: "select tight" },
+  { name: "who", title: "Account", sort: "name", classes: "who wide" },
+  { name: "state", title: "State", sort: "state", classes: "cause wide" },
+  { name: "credits", title: "Credits", sort: "credits", classes: "quota wide" },
+  { name: "plan", title: "Plan", choice: true, hidden: true, classes: "hide-medium" },
+  { name: "used", title: "Last used", sort: "used", choice: true, classes: "nowrap hide-wide" },
+  { name: "requests", title: "Requests", sort: "requests", choice: true, classes: "nowrap hide-medium" },
+  { name: "token", title: "Token expires", choice: true, hidden: true, classes: "nowrap hide-medium" },
+  { name: "region", title: "Region", choice: true, hidden: true, classes: "nowrap hide-medium" },
+  { name: "priority", title: "Priority", sort: "priority", choice: true, classes: "tight" },
+  { name: "enabled", title: "Enabled", classes: "tight" },
+  { name: "menu", title: "Actions", classes: "menu-cell tight" },
+];
+
+/** What each plain cell shows: what it depends on, and how it is built. */
+const PLAIN = {
+  state: [
+    ({ state, stateCause, stateUntil }) => [state, stateCause, stateUntil],
+    (account) => [
+      stateChip(account),
+      account.state !== "active" && account.state !== "disabled" && account.stateCause
+        ? h("div", { class: "sub truncate", title: account.stateCause }, account.stateCause)
+        : null,
+    ],
+  ],
+  credits: [(account) => [account.balance, nameOf(account)], (account) => quotaBar(account)],
+  plan: [(account) => planOf(account), (account) => planOf(account)],
+  used: [({ lastUsedAt }) => lastUsedAt, ({ lastUsedAt }) => ago(lastUsedAt)],
+  requests: [
+    ({ successCount, failureTotal, inFlight }) => [successCount, failureTotal, inFlight],
+    ({ successCount, failureTotal, inFlight }) => [
+      h("span", { class: "number" }, count(successCount)),
+      failureTotal > 0 && h("span", { class: "sub number" }, ` · ${count(failureTotal)} failed`),
+      inFlight > 0 && h("div", { class: "sub number" }, `${count(inFlight)} in flight`),
+    ],
+  ],
+  token: [
+    ({ expiresAt, authMethod }) => [expiresAt, authMethod],
+    ({ expiresAt, authMethod }) => (authMethod === "api_key" || !expiresAt ? "–" : expiry(expiresAt)),
+  ],
+  region: [({ apiRegion, authRegion }) => [apiRegion, authRegion], ({ apiRegion, authRegion }) => apiRegion ?? authRegion ?? "–"],
+};
+
+function expiry(time) {
+  return new Date(time) > new Date() ? ["in ", left(time, "number")] : "when next used";
+}
+
+export class AccountRow {
+  #cells = {};
+  #account = null;
+  #isSelected;
+
+  /** @param {{isSelected: (id: number) => boolean, onSelect: (id: number, on: boolean) => void}} selection */
+  constructor(account, { isSelected, onSelect }) {
+    this.#isSelected = isSelected;
+    this.element = h("tr", { role: "row", dataset: { id: account.id } });
+    for (const { name, title, classes } of COLUMNS) {
+      const label = title && !["who", "menu", "state", "credits"].includes(name) ? title : null;
+      const attributes = { role: "cell", class: `${classes} col-${name}`, "data-label": label };
+      this.element.append((this.#cells[name] = h("td", attributes)));
+    }
+    this.#makeControls(account, onSelect);
+    this.update(account);
+  }
+
+  #makeControls(account, onSelect) {
+    const current = () => this.#account;
+    this.checkbox = h("input", { type: "checkbox", class: "checkbox" });
+    this.checkbox.addEventListener("change", () => onSelect(account.id, this.checkbox.checked));
+    this.toggle = h("button", { type: "button", class: "switch", role: "switch" });
+    this.toggle.addEventListener("click", () => busy(this.toggle, () => setDisabled(current(), !current().disabled)));
+    this.stepper = new PriorityStepper(current);
+    this.link = h("a", { class: "truncate", href: `#/accounts/${account.id}` });
+    this.under = h("span", { class: "sub truncate" });
+    this.marks = h("span", { class: "marks" });
+    this.#cells.select.append(this.checkbox);
+    this.#cells.who.append(h("div", { class: "name-cell" }, h("div", { class: "name-line" }, this.link, this.marks), this.under));
+    this.#cells.priority.append(this.stepper.element);
+    this.#cells.enabled.append(this.toggle);
+    this.menu = menuButton({ label: "Actions", icon: "more", kind: "quiet", small: true }, () => entriesFor(current()));
+    this.#cells.menu.append(this.menu);
+  }
+
+  /** Show an account as it is now. */
+  update(account) {
+    this.#account = account;
+    const name = nameOf(account);
+    const selected = this.#isSelected(account.id);
+    this.checkbox.checked = selected;
+    set(this.element, "aria-selected", String(selected));
+    set(this.checkbox, "aria-label", `Select ${name}`);
+    say(this.link, name);
+    say(this.under, underName(account));
+    const shown = marks(account);
+    refill(this.marks, shown.map((mark) => mark.textContent), () => shown);
+    this.marks.hidden = !shown.length;
+    for (const [cell, [facts, build]] of Object.entries(PLAIN)) {
+      refill(this.#cells[cell], [facts(account), get().masked], () => build(account));
+    }
+    set(this.toggle, "aria-checked", String(!account.disabled));
+    set(this.toggle, "aria-label", `${name} enabled`);
+    set(this.menu, "aria-label", `Actions for ${name}`);
+    this.stepper.update(account);
+    set(this.element, "data-state", stateOf(account).text);
+  }
+}
+
+/** Two arrows and a number; presses in a row are one change. */
+class PriorityStepper {
+  #pending = null;
+  #timer = null;
+
+  constructor(account) {
+    this.account = account;
+    this.number = h("output");
+    this.less = h("button", { type: "button", on: { click: () => this.#step(-1) } }, icon("arrow-up"));
+    this.more = h("button", { type: "button", on: { click: () => this.#step(1) } }, icon("arrow-down"));
+    this.element = h("div", { class: "stepper", role: "group" }, this.less, this.number, this.more);
+  }
+
+  update(account) {
+    const name = nameOf(account);
+    const value = this.#pending ?? account.priority;
+    say(this.number, String(value));
+    this.less.disabled = value <= 0 || account.readOnly;
+    this.more.disabled = account.readOnly;
+    set(this.element, "aria-label", `Priority of ${name}`);
+    set(this.less, "aria-label", `Prefer ${name} more`);
+    set(this.more, "aria-label", `Prefer ${name} less`);
+  }
+
+  #step(by) {
+    this.#pending = Math.max(0, (this.#pending ?? this.account().priority) + by);
+    this.update(this.account());
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(async () => {
+      const value = this.#pending;
+      await setPriority(this.account(), value);
+      if (this.#pending === value) this.#pending = null;
+      this.update(this.account());
+    }, SETTLE);
+  }
+}

@@ -1,0 +1,128 @@
+/** The table of accounts. Rows are made as they are scrolled to, so that a thousand accounts cost no more than fifty. */
+import { h, icon, reconcile, set } from "../lib/dom.js";
+import { AccountRow, COLUMNS } from "./account-row.js";
+
+const CHUNK = 50;
+
+export class AccountTable {
+  #accounts = [];
+  #limit = CHUNK;
+  #selected = new Set();
+  #hidden = new Set(COLUMNS.filter((column) => column.hidden).map((column) => column.name));
+
+  /**
+   * @param {Scope} scope
+   * @param {{onSelection: (ids: Set<number>) => void, onSort: (key: string) => void}} handlers
+   */
+  constructor(scope, { onSelection, onSort }) {
+    this.onSelection = onSelection;
+    this.body = h("tbody", { role: "rowgroup" });
+    this.all = h("input", { type: "checkbox", class: "checkbox", "aria-label": "Select all accounts shown" });
+    this.all.addEventListener("change", () => this.#selectAll(this.all.checked));
+    this.headings = new Map();
+    const heads = COLUMNS.map((column) => this.#heading(column, onSort));
+    this.table = h(
+      "table",
+      { class: "table accounts as-cards", role: "table", "aria-label": "Accounts" },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
+      this.body,
+    );
+    this.more = h("div", { class: "table-more muted small" });
+    this.element = h("div", null, this.table, this.more);
+    const observer = new IntersectionObserver(
+      (seen) => seen.some((entry) => entry.isIntersecting) && this.#showMore(),
+      { rootMargin: "600px" },
+    );
+    observer.observe(this.more);
+    scope.add(() => observer.disconnect());
+    this.#applyColumns();
+  }
+
+  #heading({ name, title, sort, classes }, onSort) {
+    const attributes = { role: "columnheader", scope: "col", class: `${classes} col-${name}` };
+    if (name === "select") return h("th", attributes, this.all);
+    if (!sort) return h("th", attributes, name === "menu" ? h("span", { class: "visually-hidden" }, title) : title);
+    const heading = h("th", attributes, h("button", { type: "button", on: { click: () => onSort(sort) } }, title, icon("sort")));
+    this.headings.set(sort, heading);
+    return heading;
+  }
+
+  /** Show these accounts, in this order. `fresh` starts at the top again, after a change of filter or order. */
+  show(accounts, { fresh = false } = {}) {
+    this.#accounts = accounts;
+    if (fresh) this.#limit = CHUNK;
+    this.#render();
+  }
+
+  /** Mark the column that is sorted by. */
+  sortedBy(key, descending) {
+    for (const [name, heading] of this.headings) {
+      const sorted = name === key;
+      set(heading, "aria-sort", sorted ? (descending ? "descending" : "ascending") : null);
+      heading.querySelector(".icon").replaceWith(icon(sorted ? (descending ? "arrow-down" : "arrow-up") : "sort"));
+    }
+  }
+
+  /** The ids that are selected. */
+  get selection() {
+    return this.#selected;
+  }
+
+  /** Forget selected accounts that are not among these any more. */
+  prune(known) {
+    const before = this.#selected.size;
+    for (const id of [...this.#selected]) if (!known.has(id)) this.#selected.delete(id);
+    if (this.#selected.size !== before) this.#changed();
+  }
+
+  clearSelection() {
+    this.#selected.clear();
+    this.#changed();
+  }
+
+  isHidden(name) {
+    return this.#hidden.has(name);
+  }
+
+  toggleColumn(name) {
+    if (!this.#hidden.delete(name)) this.#hidden.add(name);
+    this.#applyColumns();
+  }
+
+  #applyColumns() {
+    for (const { name } of COLUMNS) this.table.classList.toggle(`no-${name}`, this.#hidden.has(name));
+  }
+
+  #selectAll(on) {
+    this.#selected = on ? new Set(this.#accounts.map((account) => account.id)) : new Set();
+    this.#changed();
+  }
+
+  #select(id, on) {
+    if (on) this.#selected.add(id);
+    else this.#selected.delete(id);
+    this.#changed();
+  }
+
+  #changed() {
+    this.#render();
+    this.onSelection(this.#selected);
+  }
+
+  #showMore() {
+    if (this.#limit >= this.#accounts.length) return;
+    this.#limit += CHUNK;
+    this.#render();
+  }
+
+  #render() {
+    const shown = this.#accounts.slice(0, this.#limit);
+    const selection = { isSelected: (id) => this.#selected.has(id), onSelect: (id, on) => this.#select(id, on) };
+    reconcile(this.body, shown, (account) => account.id, (account) => new AccountRow(account, selection));
+    const chosen = this.#accounts.filter((account) => this.#selected.has(account.id)).length;
+    this.all.checked = chosen > 0 && chosen === this.#accounts.length;
+    this.all.indeterminate = chosen > 0 && chosen < this.#accounts.length;
+    this.more.hidden = shown.length >= this.#accounts.length;
+    this.more.textContent = `${shown.length} of ${this.#accounts.length}`;
+  }
+}

@@ -1,0 +1,78 @@
+/** Short messages at the edge of the page: spoken by screen readers, gone by themselves, never more than four. */
+import { fill, h, icon } from "../lib/dom.js";
+import { button } from "./ui.js";
+
+const MOST = 4;
+const SHORT = 5_000;
+const UNDO = 10_000;
+const ICONS = { good: "check-circle", bad: "error", "": "info" };
+
+let box = null;
+let spoken = null;
+
+/** Put the box for messages into the page, and the regions that screen readers read from. */
+export function mountToasts() {
+  box = h("div", { class: "toasts", popover: "manual" });
+  spoken = {
+    polite: h("div", { class: "visually-hidden", role: "status" }),
+    urgent: h("div", { class: "visually-hidden", role: "alert" }),
+  };
+  document.body.append(box, spoken.polite, spoken.urgent);
+}
+
+/** Say something. `kind`: "good", "bad" or "". */
+export function toast(text, kind = "good") {
+  show(text, kind, null);
+}
+
+/** Say that something failed, in the server's words. */
+export function toastError(error) {
+  show(error.message, "bad", null);
+}
+
+/** Say that something was done that can be undone for ten seconds. */
+export function undoToast(text, undo) {
+  show(text, "", undo);
+}
+
+function show(text, kind, undo) {
+  const element = h("div", { class: `toast ${kind}`.trim() }, icon(undo ? "trash" : ICONS[kind]), h("p", null, text));
+  fill(spoken[kind === "bad" ? "urgent" : "polite"], h("p", null, undo ? `${text} It can be undone for 10 seconds.` : text));
+  const end = expire(element, undo ? UNDO : SHORT);
+  if (undo) {
+    element.append(
+      button({ text: "Undo", icon: "undo", small: true, onClick: () => (end(), undo()) }),
+      h("div", { class: "countdown", "aria-hidden": "true" }),
+    );
+  }
+  element.append(button({ label: "Dismiss", icon: "close", kind: "quiet", small: true, onClick: end }));
+  box.append(element);
+  while (box.children.length > MOST) box.firstElementChild.remove();
+  raise();
+}
+
+/** Above dialogs too, which live in the browser's top layer. */
+function raise() {
+  if (box.matches(":popover-open")) box.hidePopover();
+  box.showPopover();
+}
+
+function expire(element, after) {
+  const end = () => {
+    clearTimeout(timer);
+    element.remove();
+    if (!box.children.length && box.matches(":popover-open")) box.hidePopover();
+  };
+  let timer = setTimeout(end, after);
+  if (after === SHORT) {
+    // Who reads or is about to press something gets more time. An undo ends when the server's does.
+    const hold = () => clearTimeout(timer);
+    const release = () => {
+      clearTimeout(timer);
+      timer = setTimeout(end, after);
+    };
+    for (const event of ["mouseenter", "focusin"]) element.addEventListener(event, hold);
+    for (const event of ["mouseleave", "focusout"]) element.addEventListener(event, release);
+  }
+  return end;
+}

@@ -1,0 +1,106 @@
+/** The sign-in screen: the key is exchanged for a session and forgotten. */
+import * as api from "../lib/api.js";
+import { h, say } from "../lib/dom.js";
+import { field } from "../parts/form.js";
+import { themeButton } from "../parts/theme.js";
+import { busy, button, notice } from "../parts/ui.js";
+
+/** @param {{enter: () => void, reason: string|null}} options `reason` says why the person is here again */
+export function mountDoor(root, scope, { enter, reason }) {
+  document.title = "Sign in · kiro-rs-py";
+  const key = field({ name: "key", label: "Admin key", required: true, secret: true, attributes: { autocomplete: "current-password" } });
+  const go = button({ text: "Sign in", kind: "primary", type: "submit" });
+  const trouble = h("div", { role: "alert", hidden: true });
+  const lock = new Lock(key, go, scope);
+
+  const submit = async (event) => {
+    event.preventDefault();
+    trouble.hidden = true;
+    if (!key.validate() || lock.locked) return key.input.focus();
+    try {
+      await busy(go, () => api.signIn(key.value));
+    } catch (error) {
+      if (!(error instanceof api.ApiError)) throw error;
+      refused(error);
+      return undefined;
+    }
+    key.input.value = "";
+    return enter();
+  };
+
+  const refused = (error) => {
+    if (error.status === 429) lock.until(error.retryAfter ?? 15);
+    else if (error.status === 401) key.setProblem("This is not the admin key.");
+    else {
+      trouble.hidden = false;
+      trouble.replaceChildren(notice("bad", error.message));
+    }
+    key.input.focus();
+    key.input.select();
+  };
+
+  root.append(
+    h(
+      "main",
+      { class: "gate" },
+      h("div", { class: "brand" }, h("img", { src: "/admin/assets/mark.svg", alt: "" }), "kiro-rs-py"),
+      h(
+        "div",
+        { class: "card" },
+        h("div", { class: "stack tight" }, h("h1", null, "Sign in")),
+        reason && notice("", reason),
+        h(
+          "form",
+          { novalidate: true, on: { submit } },
+          key.element,
+          trouble,
+          go,
+        ),
+        h(
+          "p",
+          { class: "muted small" },
+          "The key is ", h("code", null, "admin_api_key"), " in your configuration. It is exchanged for a session and not stored in this browser.",
+        ),
+      ),
+      themeButton(),
+    ),
+  );
+  key.input.focus();
+}
+
+/** After too many wrong keys: says how long to wait, and lets nobody press until then. */
+class Lock {
+  #ends = 0;
+
+  constructor(key, go, scope) {
+    this.key = key;
+    this.go = go;
+    scope.every(500, () => this.#tell());
+  }
+
+  get locked() {
+    return Date.now() < this.#ends;
+  }
+
+  until(seconds) {
+    this.#ends = Date.now() + seconds * 1000;
+    this.#tell();
+  }
+
+  #tell() {
+    if (!this.#ends) return;
+    const seconds = Math.ceil((this.#ends - Date.now()) / 1000);
+    const label = this.go.querySelector("span");
+    if (seconds > 0) {
+      this.key.setProblem("Too many wrong keys. Wait a moment before the next one.");
+      this.go.disabled = true;
+      say(label, `Try again in ${seconds} s`);
+      return;
+    }
+    this.#ends = 0;
+    this.go.disabled = false;
+    say(label, "Sign in");
+    this.key.setProblem(null);
+    this.key.input.focus();
+  }
+}

@@ -1,0 +1,93 @@
+"""What happens while the page is looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.ui.house import House, open_house
+from tests.ui.page import Page
+
+
+def test_requests_appear_by_themselves(page: Page, house: House) -> None:
+    page.sign_in("#/activity")
+    page.wait_text("h2", "No requests yet")
+    house.say()
+    page.wait(lambda: len(page.all(".activity tbody tr")) == 1)
+    house.say("<<CALL Read {}>>", model="claude-opus-4-5")
+    page.wait(lambda: len(page.all(".activity tbody tr")) == 2)
+    first = page.all(".activity tbody tr")[0]
+    assert "claude-opus-4.5" in first.text
+    assert "ana@example.com" in first.text
+    page.button("Details of the request to claude-opus-4.5").click()
+    page.wait_text(".request-details", "/v1/messages")
+    page.press("Pause")
+    house.say()
+    page.go("/", "Overview")
+    page.wait(lambda: len(page.all(".request-list li")) == 3)
+
+
+def test_states_change_by_themselves(page: Page, house: House) -> None:
+    page.sign_in("#/accounts")
+    page.row("ana")
+    house.simulator.accounts["ana"].throttled = True
+    house.say()
+    page.wait(lambda: "Cooling" in page.row("ana").text)
+    assert ":" in page.row("ana").find_element("css selector", "time[data-tick=left]").text
+    house.simulator.grants.revoke(house.simulator.accounts["ben"])
+    page.expected += ["status of 502"]
+    page.menu("ben@example.com", "Refresh token")
+    page.wait(lambda: "Needs sign-in" in page.row("ben").text)
+    page.go("/", "Overview")
+    page.wait_text(".notice", "needs a new login")
+
+
+def test_a_lost_connection_is_marked_and_comes_back(visit: Page, tmp_path: Path) -> None:
+    page = visit
+    page.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "status of 401"]
+    with open_house(tmp_path) as house:
+        page.url = house.url
+        page.sign_in("#/accounts")
+        page.row("ana")
+    page.wait_text(".stale-bar", "The connection is lost.")
+    page.wait_text(".live", "Stale since")
+    page.row("ana")
+    page.press("ana@example.com enabled")
+    page.toast("The server cannot be reached")
+    page.driver.refresh()
+    port = urlsplit(page.url).port or 0
+    with open_house(tmp_path, port=port, simulator=house.simulator):
+        # Sessions are in memory only: after a restart one has to sign in again.
+        page.open()
+        page.wait_text("h1", "Sign in")
+        page.complaints()
+        page.forget()
+
+
+def test_a_page_that_is_left_open_does_not_grow(page: Page) -> None:
+    page.sign_in("#/activity")
+    counts = page.js(
+        """
+        const count = () => [document.querySelectorAll("*").length, document.querySelectorAll("tbody tr").length];
+        const live = await import("/admin/assets/lib/live.js");
+        const store = await import("/admin/assets/lib/store.js");
+        const entry = (number) => ({requestId: `req_${number}`, time: new Date().toISOString(), route: "/v1/messages",
+          model: "m", mode: "stream", credentialId: 1, status: 200, attempts: 1, firstByteMs: 1, totalMs: 2,
+          inputTokens: 1, outputTokens: 1, credits: 0, stopReason: "end_turn", error: null});
+        const feed = async (from, to) => {
+          for (let number = from; number < to; number += 1) {
+            live.receive("request", entry(number));
+            if (number % 50 === 0) await null;
+          }
+          await new Promise((resolve) => setTimeout(resolve));
+        };
+        await feed(0, 1000);
+        const early = count();
+        await feed(1000, 5000);
+        return [early, count(), store.get().requests.length];
+        """
+    )
+    (early, early_rows), (late, late_rows), kept = counts
+    assert kept == 500
+    assert early_rows == late_rows == 50
+    assert abs(late - early) <= 10
