@@ -21,7 +21,7 @@ def doctor(
     config: ConfigOption = None,
     credentials: CredentialsOption = None,
 ) -> None:
-    """Look for everything that keeps the proxy or its clients from working.
+    """Find what keeps the proxy or its clients from working.
 
     Configuration, permissions, accounts, locks, port, the variables and settings of Claude Code, then, unless
     --offline, the way to Kiro, its hosts and the clock. Changes nothing, refreshes nothing. Ends with 0 if nothing is

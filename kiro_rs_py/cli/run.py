@@ -30,11 +30,12 @@ def run(
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
-    """Run a client with the proxy behind it, and end with its exit code.
+    """Run a client with the proxy behind it.
 
     Uses the proxy that runs at the configured address, if it takes your api_key, else starts one on a free port that
     ends with the client. The client alone gets ANTHROPIC_BASE_URL and ANTHROPIC_AUTH_TOKEN; variables that would lead
-    it elsewhere are kept from it. Without --log-file only errors are logged, to leave the screen to the client.
+    it elsewhere are kept from it. Its exit code is the one you see. Without --log-file only errors are logged, to leave
+    the screen to the client.
 
     \b
     Examples:

@@ -150,6 +150,8 @@ _UPPER_CASE_ID = re.compile(r"claude_[a-z0-9_]+_v\d+_\d+")
 _TWO_PARTS = re.compile(r"(?<!\d)(\d)[-._](\d{1,2})(?!\d)")
 _ONE_PART = r"{family}[-_.]?(\d)(?![\da-z])"
 _ANY_CLAUDE = re.compile(r"claude-([a-z]+)-(\d)(?:[-._](\d{1,2}))?")
+_PLAIN_ID = re.compile(r"[a-z0-9][a-z0-9._:/+-]*")
+"""What passes through stands in the log: no line break, and no words of somebody's."""
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ def _upstream_model(core: str) -> Model | None:
     if match := _ANY_CLAUDE.fullmatch(core):
         return _claude(match[1], (int(match[2]), int(match[3] or 0)), None)
     core = core.removeprefix("claude-")
-    if core.startswith(OTHER_FAMILIES):
+    if core.startswith(OTHER_FAMILIES) and _PLAIN_ID.fullmatch(core):
         return Model(core, core, core, window=OTHER_WINDOWS.get(core, WINDOW))
     return None
 

@@ -47,5 +47,9 @@ def _covers(entry: str, host: str, path: str) -> bool:
     domain = domain.lower().strip(".")
     if not domain or not (host == domain or host.endswith(f".{domain}")):
         return False
-    pattern = ".*".join(map(re.escape, below.rstrip("/").split("*")))
+    first, *others = map(re.escape, below.rstrip("/").split("*"))
+    # The first place that fits a part is good enough for all but the last, so the search never turns back there: with
+    # many asterisks that would take for ever.
+    *middle, last = others or [""]
+    pattern = first + "".join(f"(?>.*?{part})" for part in middle) + (f".*{last}" if others else "")
     return not below or re.match(rf"/{pattern}(?:/|$)", path) is not None

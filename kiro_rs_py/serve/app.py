@@ -142,14 +142,17 @@ class App:
         route = self._routes.get(path)
         if route is not None:
             return route
-        while path:
-            path = path.rpartition("/")[0]
-            route = self._routes.get(path)
-            if route is not None and route.prefix:
-                call.rest = call.path[len(path) :].strip("/")
-                return route
+        # Route by route, not segment by segment: a path may have thousands of those, before anybody showed a key.
+        above = [route for route in self._routes.values() if route.prefix and path.startswith(f"{route.path}/")]
+        if above:
+            route = max(above, key=lambda found: len(found.path))
+            call.rest = call.path[len(route.path) :].strip("/")
+            return route
         if call.path.startswith("/v1/v1/"):
             raise NotFound("Unknown route. The base URL must not end in /v1: the client adds it.")
+        if path.removeprefix("/cc") in ("/messages", "/messages/count_tokens", "/models"):
+            # Clients made with Vercel's AI SDK, Cline and opencode among them.
+            raise NotFound("Unknown route. The base URL must end in /v1: the client does not add it.")
         raise NotFound("Unknown route. Messages are at /v1/messages; the base URL is this server without a path.")
 
     def _check_key(self, call: Call) -> None:

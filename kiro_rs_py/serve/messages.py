@@ -136,7 +136,7 @@ class Messages:
             options=self._options,
             message_id=new_message_id(),
             calibrations=self._calibrations,
-            pdf_texts=await self._read_pdfs(body),
+            pdf_texts=await self._read_pdfs(call, body),
         )
         prepared = await _aside(body, prepare_body)
         # A lone search asks no model, so its name may be anything the client likes, which has no place in the log.
@@ -145,10 +145,19 @@ class Messages:
             logger.debug("%s", note)
         return prepared
 
-    async def _read_pdfs(self, body: bytes) -> Mapping[str, str]:
+    async def _read_pdfs(self, call: Call, body: bytes) -> Mapping[str, str]:
+        """The text of each PDF in the request. Raises ClientLeft: it may take as long as an answer."""
         if not may_hold_pdf(body):
             return {}
-        return await self._pdfs.texts_of(await _aside(body, pdf_documents))
+        documents = await _aside(body, pdf_documents)
+        read: Mapping[str, str] | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_when_gone, call, nursery.cancel_scope)
+            read = await self._pdfs.texts_of(documents)
+            nursery.cancel_scope.cancel()
+        if read is None:
+            raise ClientLeft
+        return read
 
     async def _delivery(self, call: Call, *, hold: bool) -> Delivery:
         body = await call.inbound.read(self._max_body)
@@ -252,6 +261,11 @@ def count_tokens(body: bytes, *, options: ConversionOptions, calibrations: Calib
     request = parse_messages_request(body, count_only=True)
     upstream_id = options.catalog.upstream_id_of(request.model, thinking_suffix=options.thinking_suffix)
     return Numbers(estimate_request(request), upstream_id, calibrations).input_tokens
+
+
+async def _cancel_when_gone(call: Call, scope: trio.CancelScope) -> None:
+    await call.inbound.wait_until_gone()
+    scope.cancel()
 
 
 async def _aside(body: bytes, work: Callable[[bytes], T]) -> T:

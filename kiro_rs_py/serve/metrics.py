@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-import platform
+import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -85,7 +85,7 @@ class Metrics:
 
     def _write_process(self, out: Exposition) -> None:
         out.family("kiro_build_info", "gauge", "Which program this is; always 1.")
-        out.sample(1, version=__version__, python=platform.python_version())
+        out.sample(1, version=__version__, python=sys.version.split()[0])
         out.family("process_start_time_seconds", "gauge", "When it started, Unix time.")
         out.sample(self._started)
         out.family("process_cpu_seconds_total", "counter", "CPU time used.")

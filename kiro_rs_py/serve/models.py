@@ -101,7 +101,7 @@ def page(entries: list[JsonObject], query: Mapping[str, str]) -> JsonObject:
 def _limit(text: str | None) -> int:
     if text is None:
         return MAX_LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidRequest(f"limit: must be a number from 1 to {MAX_LIMIT}.")
     return int(text)
 

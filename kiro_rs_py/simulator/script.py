@@ -83,10 +83,17 @@ def _answer(conversation: Conversation) -> Speech:
     if said:
         return Speech(text=said)
     if directives:
-        return Speech(text=TOOL_RESULT + (conversation.last_result or ""))
+        return Speech(text=TOOL_RESULT + _last_result(conversation))
     if (forced := _forced_choice(conversation)) is not None:
         return Speech(calls=(forced,))
     return Speech(text=_introduction(conversation))
+
+
+def _last_result(conversation: Conversation) -> str:
+    """Its text, and how many pictures came beside it: those are no part of a result on this wire."""
+    pictures = conversation.current.images
+    seen = f"[{pictures} image{'s' if pictures > 1 else ''}]" if pictures else ""
+    return " ".join(part for part in (conversation.last_result, seen) if part)
 
 
 def _script_of(conversation: Conversation) -> tuple[list[Directive], int]:

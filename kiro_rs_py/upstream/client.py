@@ -93,7 +93,9 @@ class KiroClient:
         try:
             stream = await self._first_answer(call)
         except ContextWindowFull as exc:
-            raise call.too_long from exc
+            raise too_long from exc
+        # They may be megabytes, and the answer takes minutes.
+        del conversation, call
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stream.watch, self._config.idle_timeout_seconds)

@@ -266,13 +266,14 @@ def parse_time(value: Json) -> datetime | None:
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value.strip())
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError:  # the zero time of other languages, east of Greenwich: there is no year before the first
+            return None
         except ValueError:
             try:
                 value = float(value)
             except ValueError:
                 return None
-        else:
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

@@ -244,6 +244,8 @@ def _parse(text: str | None, name: str) -> tuple[Shape, list[Json]]:
         ) from None  # the cause would carry the whole text, secrets included
     except RecursionError:
         raise CredentialFileError(f"{name} is nested too deeply to be a credentials file.") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        raise CredentialFileError(f"{name} holds a number that is too long. Copy {name}.bak over it.") from None
     if isinstance(document, list):
         return "list", document
     if isinstance(document, dict) and isinstance(document.get("accounts"), list):

@@ -7,7 +7,6 @@ error says stands in :mod:`~kiro_rs_py.upstream.sentences`: the upstream's own w
 from __future__ import annotations
 
 import json
-import math
 import re
 import ssl
 from collections.abc import Mapping
@@ -36,6 +35,9 @@ from kiro_rs_py.errors import (
 from kiro_rs_py.upstream import sentences
 
 MAX_SHOWN_CHARACTERS = 300
+MAX_SEARCHED_CHARACTERS = 2048
+MAX_HINT_MILLISECONDS = 1e12
+"""Thirty years. Whatever is longer is a mistake, and may be a number that no float can hold."""
 
 _QUOTA_REASONS = frozenset(
     {
@@ -246,7 +248,7 @@ def translate_transport_error(error: httpx.RequestError) -> UpstreamError:
 
 def redacted(body: bytes) -> str:
     """An error's body for the debug log: on one line, shortened, without secrets, accounts and addresses."""
-    return _PRIVATE.sub("…", " ".join(body[:2048].decode("utf-8", "replace").split()))
+    return _PRIVATE.sub("…", " ".join(body[:MAX_SEARCHED_CHARACTERS].decode("utf-8", "replace").split()))
 
 
 def _by_meaning(facts: _Facts) -> UpstreamError | None:
@@ -367,28 +369,32 @@ def _retry_after(headers: Mapping[str, str], envelope: Mapping[str, object], now
     """Seconds, the longer of the two hints there may be (§11.5); None without any."""
     hints = []
     milliseconds = envelope.get("retryAfterMilliseconds")
-    if isinstance(milliseconds, int | float) and 0 <= milliseconds < math.inf:
+    if isinstance(milliseconds, int | float) and 0 <= milliseconds <= MAX_HINT_MILLISECONDS:
         hints.append(milliseconds / 1000)
     header = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", header):
         hints.append(float(header))
     elif header:
-        sent = _http_date(headers.get("date", "")) or now
-        until = _http_date(header)
+        sent = http_date(headers.get("date", "")) or now
+        until = http_date(header)
         if sent is not None and until is not None:
             hints.append(max(0.0, (until - sent).total_seconds()))
     return max(hints, default=None)
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The moment in a ``date`` or ``retry-after`` header; None for what is no date."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _shown(said: str) -> str:
-    """The upstream's sentence, fit for a client: one line, no links, ARNs, e-mail addresses, account ids or secrets."""
-    text = _PRIVATE.sub("…", " ".join(said.split()))
+    """The upstream's sentence, fit for a client: one line, no links, ARNs, e-mail addresses, account ids or secrets.
+
+    Cut before it is searched: the search takes the square of a long word's length.
+    """
+    text = _PRIVATE.sub("…", " ".join(said[:MAX_SEARCHED_CHARACTERS].split()))
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"

@@ -413,12 +413,16 @@ class CredentialPool:
                 continue
             try:
                 await self._roster.reload()
-                said = ""
+                said, seen = "", stamp
             except CredentialFileError as error:
+                # Tried again although it looks the same: to be let read it changes no stamp.
                 if str(error) != said:
                     logger.error("%s", error)
                 said = str(error)
-            seen = stamp
+            except Exception:
+                # A bug here must not take the server down with it.
+                logger.exception("the credentials file is not taken over")
+                seen = stamp
 
     async def _keep_warm(self) -> None:
         while True:

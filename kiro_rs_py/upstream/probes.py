@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal, TypeAlias
 
 import httpx
@@ -19,6 +18,7 @@ from kiro_rs_py.errors import ConfigError, UpstreamTimeout, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential, api_region_of, auth_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
 from kiro_rs_py.upstream.http import HttpClients
+from kiro_rs_py.upstream.refresh import clock_skew
 
 SECONDS: Final = 5.0
 
@@ -86,7 +86,7 @@ async def _probe(http: HttpClients, url: str, seconds: float, now: Callable[[], 
         return Probe(host, "settings", str(exc))
     except UpstreamUnavailable as exc:
         return Probe(host, *_obstacle(exc))
-    return Probe(host, clock_skew=_skew(response.headers.get("date", ""), now()))
+    return Probe(host, clock_skew=clock_skew(response.headers, now()))
 
 
 def _obstacle(error: UpstreamUnavailable) -> tuple[Obstacle, str]:
@@ -105,11 +105,3 @@ def _obstacle(error: UpstreamUnavailable) -> tuple[Obstacle, str]:
     if isinstance(inner, OSError) and inner.errno:
         return "connection", f"{os.strerror(inner.errno).lower()}."
     return "connection", "the connection cannot be made, or breaks."
-
-
-def _skew(date: str, now: datetime) -> float | None:
-    try:
-        told = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    return (now - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ from kiro_rs_py.config import Config
 from kiro_rs_py.errors import RefreshFailed, RefreshRejected, UpstreamTimeout, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential, TokenGrant, auth_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
-from kiro_rs_py.upstream.failures import classify
+from kiro_rs_py.upstream.failures import classify, http_date
 
 CALL_SECONDS = 12.0
 """For one call; the pool gives a refresh 30 seconds in all, which leaves room for a second try."""
@@ -82,7 +81,7 @@ class Refresher:
             raise RefreshFailed(f"The token service could not be reached: {exc}") from exc
         if not response.is_success:
             raise refusal(response.status_code, response.headers, response.content, self._now())
-        return read_grant(response.content, clock_skew=_clock_skew(response.headers, self._now()))
+        return read_grant(response.content, clock_skew=clock_skew(response.headers, self._now()))
 
 
 # --- what is sent -----------------------------------------------------------------------------------------------
@@ -215,10 +214,7 @@ def _seconds(value: object) -> float | None:
     return float(value) if abs(value) < 1e12 else None  # NaN is not, either
 
 
-def _clock_skew(headers: Mapping[str, str], now: datetime) -> float | None:
-    """This computer's clock minus the service's, in seconds."""
-    try:
-        told = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        return None
-    return (now - (told if told.tzinfo else told.replace(tzinfo=UTC))).total_seconds()
+def clock_skew(headers: Mapping[str, str], now: datetime) -> float | None:
+    """This computer's clock minus the service's, in seconds; None if it does not tell the time."""
+    told = http_date(headers.get("date", ""))
+    return None if told is None else (now - told).total_seconds()

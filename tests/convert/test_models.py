@@ -96,7 +96,11 @@ def test_names(name: str, upstream_id: str, window: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["foo", "claude", "claude-2.1", "llama-3", "-thinking", "claude-fable", " ", "sonnet" + "-latest" * 100_000]
+    "name",
+    [
+        *("foo", "claude", "claude-2.1", "llama-3", "-thinking", "claude-fable", " ", "sonnet" + "-latest" * 100_000),
+        *("gpt-5\nINFO nothing happened", "gpt-5 and words", "auto\x1b[31m"),
+    ],
 )
 def test_names_that_cannot_be_meant(name: str) -> None:
     with pytest.raises(NotFound, match=r"GET /v1/models"):

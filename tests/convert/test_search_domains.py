@@ -42,6 +42,12 @@ def test_entries(entry: str, covered: bool) -> None:
     assert DomainFilter(blocked=(entry,)).admits(URL) is not covered
 
 
+@pytest.mark.parametrize(("ending", "covered"), [("b", False), ("", True)])
+def test_many_asterisks_take_no_longer_than_one(ending: str, covered: bool) -> None:
+    entry = DomainFilter(allowed=("example.com/" + "*a" * 100 + "*" + ending,))
+    assert entry.admits("https://example.com/" + "a" * 5000) is covered
+
+
 def test_several_entries() -> None:
     either = ("example.org", "example.com/guide")
     assert DomainFilter(allowed=either).admits(URL)

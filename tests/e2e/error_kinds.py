@@ -22,16 +22,18 @@ SLOW_DOWN = "Too many requests. Please slow down and try again."
 DAMAGED = f"Kiro's answer was damaged or cut off. {AGAIN}"
 CAPACITY = "Kiro has no capacity for this model just now. Try again in a moment, or use another model."
 NEW = "Start a new conversation if it happens again."
-LOGGED = "The proxy's log has Kiro's own words under this request's id at level debug."
+LOGGED = "Its own words are in the proxy's log, at level debug."
 
 
 @dataclass(frozen=True)
 class Kind:
-    """``upstream`` says what Kiro does, in words; one of ``fault`` (of the simulator), ``answer`` (arguments of its
-    ``fail_next``) and ``host`` (a place where no simulator is) makes it do that.
+    """``upstream`` says what Kiro does, in words. It is made to do so by one of these: ``fault`` (of the simulator),
+    ``answer`` (arguments of its ``fail_next``), ``host`` (a place where no simulator is), ``refresh`` (what the token
+    service answers).
 
-    ``retry_after`` is the header's seconds, to which the pool's jitter may add one. ``final``: ``x-should-retry: false``.
-    ``attempts`` are the requests Kiro gets of one account, ``elsewhere`` whether a second account saves the request.
+    ``retry_after`` is the header's seconds, to which the pool's jitter may add a little; ``final`` is
+    ``x-should-retry: false``. ``attempts`` are the requests Kiro gets of one account, ``elsewhere`` whether a second
+    account saves the request.
     ``late``: text was sent before, so that a live stream can only end with an ``error`` event.
     """
 
@@ -43,6 +45,7 @@ class Kind:
     fault: str = ""
     answer: tuple[int, Json] | None = None
     host: Literal["", "closed", "untrusted"] = ""
+    refresh: tuple[int, Json] | None = None
     retry_after: int | None = None
     final: bool = False
     attempts: int = 1
@@ -87,7 +90,7 @@ KINDS = (
         *(
             504,
             "timeout_error",
-            f"Kiro did not begin to answer in time. Please try again, or raise {'firstEventTimeoutSeconds'}.",
+            "Kiro did not begin to answer in time. Please try again, or raise firstEventTimeoutSeconds.",
         ),
         fault="no-headers",
         settings={"first_event_timeout_seconds": 0.5},
@@ -113,7 +116,7 @@ KINDS = (
     Kind(
         "400 improperly formed",
         '400 without a reason, "Improperly formed request."',
-        *(400, "invalid_request_error", f"Invalid request: Kiro finds it improperly formed. {NEW} {LOGGED}"),
+        *(400, "invalid_request_error", f"Invalid request: Kiro finds it improperly formed. {NEW}"),
         fault="malformed",
     ),
     Kind(
@@ -170,7 +173,8 @@ KINDS = (
         "402 `MONTHLY_REQUEST_COUNT`",
         429,
         "rate_limit_error",
-        "Monthly request limit exceeded. Account has reached its monthly quota. `kiro-rs-py balance` shows when it starts again.",
+        "Monthly request limit exceeded. Account has reached its monthly quota. "
+        "`kiro-rs-py balance` shows when it starts again.",
         fault="quota",
         retry_after=14400,
         final=True,
@@ -318,6 +322,29 @@ KINDS = (
         *(502, "api_error", DAMAGED),
         fault="bad-crc",
         late=True,
+    ),
+    Kind(
+        "login over",
+        "the token service answers 400 `invalid_grant`",
+        401,
+        "authentication_error",
+        "The only account is in need of a new login. The token service no longer accepts the refresh token "
+        f"(invalid_grant). {LOGIN}",
+        refresh=(400, {"error": "invalid_grant", "error_description": "secret words of the service"}),
+        final=True,
+        attempts=0,
+        elsewhere=True,
+    ),
+    Kind(
+        "token service down",
+        "the token service answers 503",
+        503,
+        "api_error",
+        "The only account is cooling down. The token service answered 503. Please try again later.",
+        refresh=(503, {"message": "secret words of the service"}),
+        retry_after=5,
+        attempts=0,
+        elsewhere=True,
     ),
     Kind(
         "empty",

@@ -143,6 +143,9 @@ async def test_a_slash_and_any_query_are_forgiven(path: str) -> None:
 async def test_a_prefix_route_gets_the_rest() -> None:
     assert (await ask(app(), "GET", "/below")).json["rest"] == ""
     assert (await ask(app(), "GET", "/below/a/b/?x=1")).json == {"body": "", "rest": "a/b", "query": {"x": "1"}}
+    assert (await ask(app(), "GET", "/belowx/a")).status == 404
+    both = App((*ROUTES, Route("/below/deep", {"GET": echo}, prefix=True)), Config(api_key=KEY))
+    assert (await ask(both, "GET", "/below/deep/a")).json["rest"] == "a"
 
 
 async def test_keyless_routes_ask_for_no_key_and_head_is_get() -> None:
@@ -198,6 +201,18 @@ async def test_a_part_can_be_mounted_later_and_sees_every_request() -> None:
     assert (await ask(running, "POST", "/late")).status == 200
     await ask(running, "POST", "/echo", key="wrong")
     assert seen == ["/late", "/echo"]
+
+
+async def test_observers_see_what_was_cut_short_too() -> None:
+    seen: list[str] = []
+
+    async def wait(call: Call) -> None:
+        await trio.sleep_forever()
+
+    running = App([Route("/wait", {"GET": wait})], Config(api_key=KEY), [lambda call: seen.append(call.record.outcome)])
+    with trio.move_on_after(0.01):
+        await ask(running, "GET", "/wait")
+    assert seen == ["cut short"]
 
 
 # --- the body ---------------------------------------------------------------------------------------------------------

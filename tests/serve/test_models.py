@@ -113,6 +113,7 @@ def test_pages(query: dict[str, str], expected: str, has_more: bool) -> None:
         ({"limit": "-1"}, "limit"),
         ({"limit": "many"}, "limit"),
         ({"limit": "9" * 5000}, "limit"),
+        ({"limit": "00000005" + "0" * 5000}, "limit"),
         ({"after_id": "z"}, "after_id"),
         ({"before_id": "z"}, "before_id"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,8 +11,10 @@ import trio
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.pdf import MAX_PDF_BYTES, MAX_PDF_CHARS
 from kiro_rs_py.serve import pdf_reading
-from kiro_rs_py.serve.pdf_reading import PdfReading
+from kiro_rs_py.serve.pdf_reading import AT_ONCE, PdfReading
+from tests.children import children
 from tests.convert.pdfs import in_base64, pdf, slow_pdf
+from tests.proxy import wait_for
 
 PAPER = in_base64(pdf("First page", "Second page"))
 PAPER_TEXT = "First page\n\nSecond page"
@@ -26,12 +27,6 @@ def program(folder: Path, text: str) -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o700)
     return str(path)
-
-
-def children() -> list[int]:
-    """Processes that this one has started and that are not gone."""
-    listed = Path(f"/proc/self/task/{os.getpid()}/children")
-    return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
 
 
 async def test_the_text_of_each() -> None:
@@ -95,7 +90,7 @@ async def test_time_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_waiting_for_a_place_takes_from_the_same_time() -> None:
-    slow = [in_base64(slow_pdf(f"Hello {number}")) for number in range(4)]
+    slow = [in_base64(slow_pdf(f"Hello {number}")) for number in range(2 * AT_ONCE)]
     with trio.fail_after(30):
         read = await PdfReading(seconds=1.0).texts_of(slow)
     assert all(text.endswith(" took too long]") for text in read.values())
@@ -103,10 +98,16 @@ async def test_waiting_for_a_place_takes_from_the_same_time() -> None:
 
 
 async def test_a_client_that_leaves_ends_it() -> None:
-    reading = PdfReading()
-    with trio.move_on_after(0.5):
-        await reading.texts_of([in_base64(slow_pdf("Hello"))])
-        raise AssertionError("not so fast")
+    async def read(scope: trio.CancelScope) -> None:
+        with scope:
+            await PdfReading().texts_of([in_base64(slow_pdf("Hello"))])
+            raise AssertionError("not so fast")
+
+    scope = trio.CancelScope()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read, scope)
+        await wait_for(lambda: len(children()) == 1)
+        scope.cancel()
     assert children() == []
 
 

@@ -23,15 +23,18 @@ STALE = START - HOUR
 
 
 class BrokenStore(MemoryCredentialStore):
-    """Refuses writes, or reads, while told to."""
+    """Refuses writes, or reads, or fails in an unforeseen way, while told to."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.read_only = False
         self.unreadable = False
         self.busy = False
+        self.bug: Exception | None = None
 
     async def read(self) -> StoredCredentials:
+        if self.bug is not None:
+            raise self.bug
         if self.unreadable:
             raise CredentialFileError("credentials.json cannot be read.")
         return await super().read()

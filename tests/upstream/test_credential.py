@@ -184,6 +184,8 @@ def test_absent_null_and_empty_are_the_same() -> None:
         (float("nan"), None),
         (1e300, None),
         ("inf", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-05:00", None),
     ],
 )
 def test_times(written: Json, moment: datetime | None) -> None:

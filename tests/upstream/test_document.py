@@ -180,6 +180,7 @@ def test_the_id_of_a_bad_entry_is_not_given_to_another() -> None:
         ("42", "one JSON object or a list"),
         ('{"accounts": []}', "import-token"),
         ("[" * 200_000, "nested too deeply"),
+        ('{"id": ' + "1" * 5000 + "}", "number that is too long"),
     ],
 )
 def test_other_texts_are_refused_with_a_remedy(text: str, says: str) -> None:

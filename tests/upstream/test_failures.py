@@ -247,6 +247,8 @@ def test_suspicious_activity() -> None:
         ({"retry-after": "Fri, 31 Jul 2026 12:00:30 -0000"}, b"{}", 20.0),
         ({"retry-after": "Fri, 31 Jul 2026 11:00:00 GMT"}, b"{}", 0.0),
         ({"retry-after": "Fri, 99 Jul 2026 11:00:00 GMT"}, b"{}", None),
+        ({"retry-after": "Fri, 31 Jul 99999999999999999999 11:00:00 GMT"}, b"{}", None),
+        ({}, b'{"retryAfterMilliseconds":1' + b"0" * 400 + b"}", None),
     ],
 )
 def test_retry_after(headers: dict[str, str], body: bytes, seconds: float | None) -> None:

@@ -277,6 +277,33 @@ async def test_an_empty_or_broken_file_is_an_error_and_no_deletion(
         assert pool.snapshot() == ()
 
 
+async def test_a_file_that_could_not_be_read_is_taken_over_once_it_can(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        world.store.unreadable = True
+        world.store.replace(file_of(make_credential(1, label="new")))
+        await trio.sleep(7)
+        assert pool.snapshot()[0].label is None
+        world.store.unreadable = False
+        await trio.sleep(4)
+        assert pool.snapshot()[0].label == "new"
+
+
+async def test_a_bug_in_taking_the_file_over_ends_nothing(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        world.store.bug = KeyError("x")
+        world.store.replace(file_of(make_credential(1, label="odd")))
+        await trio.sleep(20)
+        assert caplog.text.count("is not taken over") == 1
+        world.store.bug = None
+        world.store.replace(file_of(make_credential(1, label="new")))
+        await trio.sleep(4)
+        assert pool.snapshot()[0].label == "new"
+
+
 async def test_bad_entries_are_reported_once_and_the_others_work(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
