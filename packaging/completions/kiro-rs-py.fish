@@ -1,0 +1,2 @@
+# Put this file into ~/.config/fish/completions or another directory of $fish_complete_path.
+complete --command kiro-rs-py --no-files --arguments "(env _KIRO_RS_PY_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) kiro-rs-py)" --condition "env _KIRO_RS_PY_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) kiro-rs-py"

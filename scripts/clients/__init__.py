@@ -1,0 +1,1 @@
+"""The parts of ``check_clients.py``: how each client is installed, started and judged."""
