@@ -5,7 +5,6 @@ A kind never repeats the offending value of a secret; those that echo a value ar
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -36,6 +35,9 @@ class Kind:
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like ``word``, if any is like it at all."""
     by_fold = {candidate.casefold(): candidate for candidate in candidates}
+    # Only a mistake needs it, and every start would pay for it.
+    import difflib
+
     close = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None
 

@@ -130,6 +130,7 @@ class Account:
             return Usage(uncached, earlier + output, cache_write, cache_read, searches)
         output = max(1, tokens_of(units - self._earlier_units)) if anything else 0
         if self._percentage > 0:
-            shown = max(0, int(self._percentage * self._window / 100) - output)
-            return Usage(shown, earlier + output, web_searches=searches)
+            shown = int(self._percentage * self._window / 100) - output
+            # A short question under a long answer drowns in the rounding; no prompt has no tokens.
+            return Usage(shown if shown > 0 else self._input_estimate, earlier + output, web_searches=searches)
         return Usage(self._input_estimate, earlier + output, web_searches=searches)

@@ -81,7 +81,8 @@ def test_usage_from_the_window() -> None:
     assert account(ContextUsage(12.345)).usage(11, anything=True) == Usage(24690 - 4, 4)
     assert account(ContextUsage(0.29)).usage(0, anything=False) == Usage(579, 0)
     assert account(ContextUsage(12.345), window=1_000_000).usage(11, anything=True) == Usage(123450 - 4, 4)
-    assert account(ContextUsage(0.001)).usage(11, anything=True) == Usage(0, 4)
+    # Where D-15 would say 0: a prompt has tokens, and clients read a zero as "unknown" (clients §1.2).
+    assert account(ContextUsage(0.001)).usage(11, anything=True) == Usage(42, 4)
     assert account(ContextUsage(1), ContextUsage(2)).usage(0, anything=False) == Usage(4000, 0)
     assert account(ContextUsage(1), Metadata(percentage=2)).usage(0, anything=False) == Usage(4000, 0)
 
