@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import ContentBlock, DocumentBlock, Message, MessagesRequest, ToolResultBlock
+from kiro_rs_py.convert.surrogates import well_formed
 
 MAX_PDF_BYTES = 10_000_000
 MAX_PDF_PAGES = 200
@@ -95,7 +96,8 @@ def pdf_pages(raw: bytes) -> Iterator[str]:
     count = 0
     try:
         for page in PdfReader(io.BytesIO(raw)).pages[:MAX_PDF_PAGES]:
-            yield page.extract_text()
+            # Character maps of PDFs name halves of characters, too.
+            yield well_formed(page.extract_text())
             count += 1
     except Exception:  # a damaged file can lead pypdf into any error, and what was read before is still worth having
         if count:

@@ -135,7 +135,8 @@ class MessageStream:
         self._calls: dict[str, ToolCall] = {}
         self._call: ToolCall | None = None
         self._last_id = ""
-        self._waiting: deque[AssistantText | Reasoning | ToolCall] = deque()
+        # Made with the first call: most answers have none, and it takes half a kilobyte of every open stream.
+        self._waiting: deque[AssistantText | Reasoning | ToolCall] | None = None
 
     @property
     def started(self) -> bool:
@@ -286,7 +287,7 @@ class MessageStream:
         if self._call is None:
             self._write(event)
         else:
-            self._waiting.append(event)
+            self._put_in_line(event)
             self._write_waiting()
 
     def _add_fragment(self, fragment: ToolUseFragment) -> None:
@@ -297,8 +298,13 @@ class MessageStream:
             call = self._calls.get(tool_use_id)
             if call is None:
                 call = self._calls[tool_use_id] = ToolCall(tool_use_id)
-                self._waiting.append(call)
+                self._put_in_line(call)
             call.add(fragment)
+
+    def _put_in_line(self, item: AssistantText | Reasoning | ToolCall) -> None:
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(item)
 
     def _write_waiting(self) -> None:
         while self._phase is _Phase.ANSWERING:

@@ -15,6 +15,7 @@ from kiro_rs_py.errors import (
     BadKey,
     BodyTimeout,
     CodecError,
+    ConfigError,
     ContextWindowFull,
     EmptyAnswer,
     Forbidden,
@@ -96,6 +97,9 @@ def answer_of(error: BaseException) -> ErrorAnswer:
             return ErrorAnswer(401, "authentication_error", message, (NO_RETRY,))
         case RefreshFailed():
             return ErrorAnswer(503, "api_error", message, _retry_after(error.retry_after))
+        case ConfigError():
+            # Of an account, or of the way there. It may name files and hosts, which are the owner's business.
+            return ErrorAnswer(503, "api_error", MISCONFIGURED, (NO_RETRY,))
         case UpstreamError():
             return _upstream(error, message)
         case CodecError():
@@ -104,6 +108,8 @@ def answer_of(error: BaseException) -> ErrorAnswer:
         case _:
             return _INTERNAL
 
+
+MISCONFIGURED = "An account of this proxy, or its way to Kiro, is configured wrongly. The proxy's log says what."
 
 _INTERNAL = ErrorAnswer(500, "api_error", "Internal error of the proxy. Its log has the details under this request id.")
 

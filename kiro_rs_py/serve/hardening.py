@@ -25,7 +25,6 @@ import json
 import logging
 import os
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +50,7 @@ logger = logging.getLogger(__name__)
 WRITE_SECONDS = 30.0
 MAX_PIPELINED_BYTES = 64 * 1024
 MAX_UNREAD_PARTS = 10
+READ_BYTES = 64 * 1024
 
 _VERSION = "0.18.0"
 # What is overridden or called below, with the arguments it had when it was read.
@@ -98,7 +98,8 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._parts: deque[ASGIReceiveEvent] = deque()
+        # No deque, which takes half a kilobyte for itself: there are few.
+        self._parts: list[ASGIReceiveEvent] = []
         self._closed = False
         self._readers = trio.lowlevel.ParkingLot()
         self._writers = trio.lowlevel.ParkingLot()
@@ -118,7 +119,7 @@ class Inbox:
             await self._readers.park()
         if self._parts:
             self._writers.unpark()
-            return self._parts.popleft()
+            return self._parts.pop(0)
         return {"type": "http.disconnect"}
 
     def close(self) -> None:
@@ -312,6 +313,19 @@ class HardenedConnection(TCPServer):
                 await self._read_data()
         finally:
             await self._close()
+
+    async def _read_data(self) -> None:
+        """Without hypercorn's deadline, which would be infinite (P4), and without holding on to what was read last."""
+        while True:
+            try:
+                data = await self.stream.receive_some(READ_BYTES)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                break
+            await self.protocol.handle(RawData(data))
+            if not data:
+                break
+            del data
+        await self.protocol.handle(Closed())
 
     async def protocol_send(self, event: Event) -> None:
         if type(event) is not RawData:

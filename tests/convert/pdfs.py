@@ -45,6 +45,30 @@ def slow_pdf(first: str) -> bytes:
     ]
     head = b"<</Type/Page/Parent 2 0 R/Resources<</Font<</F1 4 0 R>>>>/MediaBox[0 0 9 9]"
     objects += [head + b"/Contents %d 0 R>>" % (5 if page else 3) for page in range(pages)]
+    return _written(objects)
+
+
+def odd_pdf(*codes: str) -> bytes:
+    """One page whose font says which UTF-16 units (hex) its characters stand for."""
+    text = "".join(f"{number:04x}" for number in range(1, len(codes) + 1))
+    units = " ".join(f"<{number:04x}> <{code}>" for number, code in enumerate(codes, 1))
+    spaces = "1 begincodespacerange <0000> <ffff> endcodespacerange"
+    names = f"begincmap {spaces} {len(codes)} beginbfchar {units} endbfchar endcmap"
+    font = "/Type /Font /Subtype /Type0 /BaseFont /F /Encoding /Identity-H /DescendantFonts [6 0 R] /ToUnicode 7 0 R"
+    page = "/Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >>"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        f"<< {page} >>".encode(),
+        _stream(b"", f"BT /F 9 Tf <{text}> Tj ET".encode()),
+        f"<< {font} >>".encode(),
+        b"<< /Type /Font /Subtype /CIDFontType2 /BaseFont /F /DW 500 >>",
+        _stream(b"", names.encode()),
+    ]
+    return _written(objects)
+
+
+def _written(objects: list[bytes]) -> bytes:
     out = b"%PDF-1.4\n"
     table = b""
     for number, content in enumerate(objects, 1):

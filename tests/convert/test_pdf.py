@@ -19,7 +19,7 @@ from kiro_rs_py.convert.pdf import (
     with_pdf_texts,
     without_data_url,
 )
-from tests.convert.pdfs import in_base64, pdf
+from tests.convert.pdfs import in_base64, odd_pdf, pdf
 
 PAPER = in_base64(pdf("A page"))
 
@@ -44,6 +44,10 @@ def test_it_is_read_up_to_a_bound() -> None:
 
 def test_what_was_read_before_the_damage_is_kept() -> None:
     assert list(pdf_pages(pdf("Good page", "Bad page\\"))) == ["Good page", texts.PDF_REST_UNREADABLE]
+
+
+def test_halves_of_characters_are_joined_or_replaced() -> None:
+    assert list(pdf_pages(odd_pdf("d83d", "de00", "0041", "d83d"))) == ["\U0001f600A\ufffd"]
 
 
 @pytest.mark.parametrize("junk", [b"%PDF-1.7\n" + zlib.compress(b"x" * 1000), b"%PDF-1.4\ntrailer<</Root 1 0 R>>"])

@@ -130,6 +130,13 @@ async def test_the_doubled_v1_is_explained() -> None:
     assert "must not end in /v1" in answer.json["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/messages", "/cc/messages", "/messages/count_tokens/", "/models"])
+async def test_the_missing_v1_is_explained(path: str) -> None:
+    answer = await ask(app(), "POST", path)
+    assert answer.status == 404
+    assert "must end in /v1" in answer.json["error"]["message"]
+
+
 async def test_the_error_code_is_in_the_details() -> None:
     answer = await ask(app(), "POST", "/refuse")
     assert answer.json["error"]["details"] == {"error_code": "a_code"}

@@ -36,11 +36,11 @@ SAMPLES: dict[type[KiroError], KiroError] = {
     errors.NoUsableCredential: errors.NoUsableCredential("nobody"),
     errors.RefreshRejected: errors.RefreshRejected("invalid_grant"),
     errors.RefreshFailed: errors.RefreshFailed("token service", retry_after=3),
+    errors.ConfigError: errors.ConfigError(["caFile /home/me/ca.pem cannot be read"]),
 }
 COMMAND_LINE = (
     errors.LoginFailed,
     errors.UnusableSource,
-    errors.ConfigError,
     errors.CredentialFileError,
     errors.BindError,
 )
@@ -73,6 +73,7 @@ EXPECTED: dict[type[KiroError], tuple[int, str, dict[bytes, bytes]]] = {
     errors.NoUsableCredential: (503, "overloaded_error", {b"x-should-retry": b"false"}),
     errors.RefreshRejected: (401, "authentication_error", {b"x-should-retry": b"false"}),
     errors.RefreshFailed: (503, "api_error", {b"retry-after": b"3"}),
+    errors.ConfigError: (503, "api_error", {b"x-should-retry": b"false"}),
 }
 
 
@@ -106,7 +107,7 @@ def test_every_429_and_529_says_when_or_never(kind: type[KiroError]) -> None:
     "error",
     [
         ValueError("secret"),
-        errors.ConfigError(["secret"]),
+        errors.LoginFailed("secret", code="x"),
         errors.UpstreamError("secret"),
         errors.ClientError("secret"),
     ],
@@ -125,6 +126,14 @@ def test_clients_compact_on_these_words() -> None:
 
 def test_codec_details_stay_in_the_log() -> None:
     assert "crc" not in answer_of(SAMPLES[errors.CodecError]).message
+
+
+def test_a_wrong_setting_stays_in_the_log_but_what_it_means_for_the_accounts_is_told() -> None:
+    assert "/home/me" not in answer_of(SAMPLES[errors.ConfigError]).message
+    nobody = errors.NoUsableCredential("The only account is wrongly configured.", cause=errors.ConfigError(["x"]))
+    answer = answer_of(nobody)
+    assert (answer.status, answer.message) == (503, "The only account is wrongly configured.")
+    assert answer.headers == ((b"x-should-retry", b"false"),)
 
 
 def test_long_waits_are_not_worth_a_retry() -> None:

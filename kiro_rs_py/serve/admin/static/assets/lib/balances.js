@@ -20,6 +20,7 @@ export function keepBalances(scope) {
     running = true;
     const due = get().accounts.credentials.filter((entry) => isDue(entry, asked)).slice(0, MOST);
     for (const { id } of due) {
+      if (get().live.status === "stale") break;
       asked.set(id, Date.now());
       if (!account(id)) continue;
       // A failure shows on the account itself; here it only means that the bar stays as it is.
