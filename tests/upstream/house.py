@@ -32,10 +32,15 @@ class House:
     http: HttpClients
     simulator: Simulator
 
-    async def ask(self, text: str = "hello", **options: int) -> tuple[list[KiroEvent], KiroStream]:
+    async def ask(
+        self, text: str = "hello", *, input_tokens: int = 0, window: int = 200_000
+    ) -> tuple[list[KiroEvent], KiroStream]:
         """All events of one answer."""
         events: list[KiroEvent] = []
-        async with self.client.converse(conversation(text), request_id="req_test", **options) as stream:
+        asked = self.client.converse(
+            conversation(text), request_id="req_test", input_tokens=input_tokens, window=window
+        )
+        async with asked as stream:
             while (read := await stream.next_events()) is not None:
                 assert read
                 events += read
