@@ -109,8 +109,14 @@ class EventStreamDecoder:
                         headers = self._known_blocks[block]
                     except KeyError:
                         headers = self._learn(block, total)
-                    self._position = end
+                    if end == size:  # an idle stream must not hold on to the last read
+                        self._buffer = b""
+                        self._position = 0
+                    else:
+                        self._position = end
                     return _new_tuple(Frame, (headers, buffer[payload_start:payload_end]))
+            elif not size and not self._tail and self._failure is None:
+                return None
             if not self._join_tail():
                 return None
 
@@ -134,7 +140,7 @@ class EventStreamDecoder:
     def _join_tail(self) -> bool:
         """Move the tail into the buffer if that may complete the frame at its front; say whether it did.
 
-        Otherwise only drop what is decoded: an idle stream must not hold on to the last read.
+        Otherwise only drop what is decoded.
         """
         if self._failure is not None:
             raise CodecError(self._failure)

@@ -8,17 +8,16 @@ Where the events come from is a :class:`Source`'s business: a conversation with 
 (:mod:`~kiro_rs_py.serve.chat`) or a search of the web (:mod:`~kiro_rs_py.serve.searches`).
 
 Each request has one nursery. Its main task pumps: it owns the upstream answer and writes what it reads. A second task
-waits for the client to hang up and cancels the rest, which frees the upstream at once; a third, for streams, fills
-silence with pings. The pump writes itself, without a channel and a writer task between: that would cost each event two
-trips through the scheduler. A client that reads slowly slows the upstream down; one that stops reading runs into the
-write deadline of the connection (:mod:`~kiro_rs_py.serve.hardening`), which counts as hanging up.
+waits for the client to hang up and cancels the rest, which frees the upstream at once; meanwhile it fills the silence
+of streams with pings. The pump writes itself, without a channel and a writer task between: that would cost each event
+two trips through the scheduler. A client that reads slowly slows the upstream down; one that stops reading runs into
+the write deadline of the connection (:mod:`~kiro_rs_py.serve.hardening`), which counts as hanging up.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Protocol, TypeAlias
 
 import trio
@@ -162,10 +161,6 @@ class Delivery:
         usage: Usage | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_client, nursery.cancel_scope)
-            if not isinstance(self._drain, Plain):
-                hold = LIVE_HOLD if isinstance(self._drain, Live) else HELD_HOLD
-                interval = self._ping_interval
-                nursery.start_soon(partial(self._call.reply.keep_alive, interval, hold=hold * interval))
             if self._beside is not None:
                 nursery.start_soon(self._beside)
             try:
@@ -193,6 +188,13 @@ class Delivery:
         await self._drain.take(events)
 
     async def _watch_client(self, everything: trio.CancelScope) -> None:
-        await self._call.inbound.wait_until_gone()
+        """Until it hangs up, which ends everything. A stream is kept alive meanwhile."""
+        gone = self._call.inbound.wait_until_gone
+        if isinstance(self._drain, Plain):
+            await gone()
+        else:
+            hold = LIVE_HOLD if isinstance(self._drain, Live) else HELD_HOLD
+            interval = self._ping_interval
+            await self._call.reply.keep_alive(interval, hold=hold * interval, until=gone)
         self._left = True
         everything.cancel()

@@ -1,6 +1,6 @@
 """hypercorn's connection classes, made safe and quick, and the loop that accepts connections.
 
-Plain hypercorn 0.18 on Trio has four faults for a server like this one (stack.md A3, measured):
+Plain hypercorn 0.18 on Trio has five faults for a server like this one (stack.md A3, measured):
 
 * an exception in one connection ends the process (P1): here each connection contains its own;
 * writes are shielded and have no deadline, so a client that stops reading holds SIGTERM for ever (P2): here a write
@@ -9,7 +9,9 @@ Plain hypercorn 0.18 on Trio has four faults for a server like this one (stack.m
 * a full queue of unread body parts holds the connection for ever once the app has answered (P3): here the end of a
   request never waits for a place in the queue (:class:`Inbox`);
 * it stops reading while pipelined bytes or an ``Upgrade`` header wait for the answer, and so misses the hang-up of
-  the client: here it reads on, up to :data:`MAX_PIPELINED_BYTES`.
+  the client: here it reads on, up to :data:`MAX_PIPELINED_BYTES`;
+* an idle connection that its client has closed keeps its socket until the idle time is over, so that a few new
+  connections a second use up all file descriptors: here it goes at once.
 
 Cleartext HTTP/2 and WebSocket, which no client of ours uses, are the source of all five inputs that kill stock
 hypercorn. An upgrade is ignored, as HTTP allows, and the HTTP/2 preface is answered 505.
@@ -163,6 +165,8 @@ class HardenedH11(H11Protocol):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._chunked = False
+        # The head of an answer waits for what follows at once, its first bytes or its end: one write less.
+        self._head = b""
         # Pipelined requests are resumed from another task than the reader's.
         self._turn = trio.Lock()
 
@@ -180,7 +184,7 @@ class HardenedH11(H11Protocol):
 
     async def stream_send(self, event: StreamEvent) -> None:
         if type(event) is Body and self._chunked:
-            await self.send(RawData(data=b"%x\r\n%b\r\n" % (len(event.data), event.data)))
+            await self._write(b"%x\r\n%b\r\n" % (len(event.data), event.data))
         else:
             await super().stream_send(event)
 
@@ -258,9 +262,17 @@ class HardenedH11(H11Protocol):
             return
         if type(event) is h11.Response:
             self._chunked = b"\r\ntransfer-encoding: chunked\r\n" in data.lower()
+            if self.connection.our_state is h11.SEND_BODY:
+                self._head = data
+                return
         elif type(event) is h11.EndOfMessage:
             self._chunked = False
-        await self.send(RawData(data=data))
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        data, self._head = self._head + data, b""
+        if data:
+            await self.send(RawData(data=data))
 
     async def _refuse(self, status: int) -> None:
         if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -287,6 +299,7 @@ class HardenedConnection(TCPServer):
     """One accepted connection."""
 
     stream: Any  # always a trio.SocketStream here; hypercorn's annotation knows only TLS
+    _hung_up = False
 
     async def run(self) -> None:
         try:
@@ -311,6 +324,8 @@ class HardenedConnection(TCPServer):
                 )
                 await self.idle_task.restart(tasks, self._idle_timeout)
                 await self._read_data()
+                self._hung_up = True
+                await self.idle_task.stop()
         finally:
             await self._close()
 
@@ -329,7 +344,8 @@ class HardenedConnection(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         if type(event) is not RawData:
-            await super().protocol_send(event)
+            if not (self._hung_up and type(event) is Updated):
+                await super().protocol_send(event)
             return
         rest = event.data
         if not self.send_lock.locked():

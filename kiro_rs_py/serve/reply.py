@@ -91,8 +91,10 @@ class Reply:
         """End the stream properly."""
         await self._body(b"", more=False)
 
-    async def keep_alive(self, interval: float, *, hold: float) -> None:
-        """Ping after every ``interval`` seconds of silence, for ever.
+    async def keep_alive(
+        self, interval: float, *, hold: float, until: Callable[[], Awaitable[None]] = trio.sleep_forever
+    ) -> None:
+        """Ping after every ``interval`` seconds of silence, until ``until`` returns; it may be called again and again.
 
         While no event has come the stream is not started before ``hold`` seconds: until then a failure can still be
         answered with a status.
@@ -100,12 +102,13 @@ class Reply:
         while True:
             now = trio.current_time()
             due = self._last_write + (interval if self.started else hold)
-            if now < due:
-                await trio.sleep_until(min(due, now + interval))
-            elif self._turn.locked():  # something is being written: that is sign of life enough
-                await trio.sleep(interval)
-            else:
+            # Something being written is sign of life enough.
+            if now >= due and not self._turn.locked():
                 await self.write(_PING)
+                continue
+            with trio.move_on_at(min(due, now + interval) if now < due else now + interval):
+                await until()
+                return
 
     # --- ASGI ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,13 +112,25 @@ def run_program(command: list[str], target: Target, **extra: str) -> str:
 # --- installing -------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _whole_or_nothing(folder: Path) -> Iterator[None]:
+    """An installation that fails leaves nothing that the next run would take for a good one."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def npm_install(cache: Path, name: str, *packages: str) -> Path:
     """The ``node_modules`` that hold the packages; installed once."""
     folder = cache / name
     if not (folder / "node_modules").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "init", "-y"], cwd=folder, check=True, capture_output=True)
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", *packages], cwd=folder, check=True)
+        with _whole_or_nothing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["npm", "init", "-y"], cwd=folder, check=True, capture_output=True)
+            quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run(["npm", "install", *quiet, *packages], cwd=folder, check=True)
     return folder / "node_modules"
 
 
@@ -132,8 +145,9 @@ def pip_environment(cache: Path, name: str, *packages: str) -> Path:
     """The Python of an environment that holds the packages; installed once."""
     python = cache / name / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(cache / name)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+        with _whole_or_nothing(cache / name):
+            subprocess.run([sys.executable, "-m", "venv", str(cache / name)], check=True)
+            subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
     return python
 
 

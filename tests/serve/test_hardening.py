@@ -264,6 +264,19 @@ async def test_a_hang_up_is_noticed_at_once(trailer: bytes, upgrade: bytes) -> N
             await server.app.left.wait()
 
 
+@pytest.mark.parametrize("asked", [0, 1, 2])
+async def test_a_connection_that_its_client_has_closed_is_not_kept(asked: int) -> None:
+    async with running(SmallApp()) as server:
+        stream = await server.connect()
+        async with stream:
+            for _ in range(asked):
+                await stream.send_all(b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n")
+                await read_until(stream, b"read 0")
+            await stream.send_eof()
+            with trio.fail_after(10):
+                assert await read_all(stream) == b""
+
+
 async def test_chunks_are_framed_as_h11_would() -> None:
     async with running(SmallApp(flood=b"0123456789abcdef")) as server:
         stream = await server.connect()

@@ -51,6 +51,13 @@ def test_calls_come_one_a_round_and_then_the_last_result() -> None:
     assert (done.calls, done.text) == ((), "TOOL-RESULT: answer 1")
 
 
+def test_pictures_that_came_with_the_result_are_counted() -> None:
+    last = [result("t0", "read")]
+    one = speech("", history=rounds(READ, 1), results=last, images=[image()], tools=[tool()])
+    two = speech("", history=rounds(READ, 1), results=last, images=[image(), image()], tools=[tool()])
+    assert (one.text, two.text) == ("TOOL-RESULT: read [1 image]", "TOOL-RESULT: read [2 images]")
+
+
 def test_what_is_said_around_calls() -> None:
     prompt = f"<<SAY first>> {READ} <<SAY last>>"
     first = speech(prompt, tools=[tool()])

@@ -23,5 +23,6 @@ def lookup(word: str) -> str:
 
 
 print("tool:", agent.run_sync('<<CALL lookup {"word":"x"}>>').output)
-typed = Agent(MODEL, output_type=Found).run_sync(f'<<CALL final_result {{"word":"{WORD}"}}>>')
+# For newer models it asks for JSON by a schema, for others by a tool it names final_result.
+typed = Agent(MODEL, output_type=Found).run_sync(f'<<SAY {{"word":"{WORD}"}}>>')
 print("typed:", typed.output.word)

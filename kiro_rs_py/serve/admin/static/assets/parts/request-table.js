@@ -35,13 +35,18 @@ export function requestRow(request, withAccount = true) {
     "tr",
     { role: "row", dataset: { id: request.requestId } },
     cell(null, h("div", { class: "row" }, result(request), explanation(request)), "wide"),
-    cell(null, [h("div", { class: "row" }, h("span", { title: request.model }, request.model ? modelName(request.model) : "–"), request.route.startsWith("/cc") && h("span", { class: "tag" }, "cc"))], "wide"),
+    cell(null, h("div", { class: "row" }, modelCell(request)), "wide"),
     withAccount && cell("Account", who(request), "account"),
     cell("Tokens", tokens(request), "right number nowrap"),
     cell("First byte", latency(request.firstByteMs), "right number nowrap hide-medium"),
     cell("Total", latency(request.totalMs), "right number nowrap"),
     cell("When", h("div", { class: "when" }, ago(request.time)), "right nowrap wide"),
   );
+}
+
+function modelCell({ model, route }) {
+  const name = h("span", { title: model }, model ? modelName(model) : "–");
+  return [name, route.startsWith("/cc") && h("span", { class: "tag" }, "cc")];
 }
 
 function result(request) {
