@@ -76,19 +76,27 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
     from kiro_rs_py.cli.outcome import warn
     from kiro_rs_py.config.serving import serving_problems
     from kiro_rs_py.errors import ConfigError
+    from kiro_rs_py.serve.listener import bind
 
     def read() -> Effective:
-        """Settings fit to serve with, now and again at each SIGHUP."""
+        """Settings fit to serve with."""
         settings = open_settings(common, host=host, port=port, dump_dir=dump)
-        _put_request_ids_into_the_log()
         problems, warnings = serving_problems(settings.config)
         if problems:
             raise ConfigError(problems)
         warn(warnings)
         return settings
 
+    def read_again() -> Config:
+        """At each SIGHUP; it sets the log up anew."""
+        settings = read()
+        _put_request_ids_into_the_log()
+        return settings.config
+
     settings = read()
     accounts = environment_accounts(os.environ)
+    # Before Trio and the rest are loaded: clients can connect, and wait for their answer.
+    bound = bind(settings.config.host, settings.config.port)
 
     import trio
 
@@ -97,8 +105,9 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
     def announce(address: ServerAddress) -> None:
         _announce(address.url, "YOUR_API_KEY", f"YOUR_API_KEY stands for your api_key: {settings.sources['api_key']}.")
 
+    _put_request_ids_into_the_log()
     gc.enable()
-    configured = partial(run_server, settings.config, reload=lambda: read().config, extra_credentials=accounts)
+    configured = partial(run_server, settings.config, bound=bound, reload=read_again, extra_credentials=accounts)
     trio.run(partial(configured, on_ready=announce, sources=settings.sources))
 
 

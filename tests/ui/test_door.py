@@ -49,6 +49,7 @@ def test_a_session_that_ends_elsewhere_leads_back_to_where_one_was(page: Page, h
         return False
 
     page.wait(at_the_door)
+    assert page.all(".toast") == []
     page.type("Admin key", ADMIN_KEY)
     page.press("Sign in")
     page.wait_text("h1", "ben@example.com")

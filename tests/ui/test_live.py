@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.ui.house import House, open_house
+from tests.ui.house import ADMIN_KEY, House, open_house
 from tests.ui.page import Page
+from tests.ui.relay import open_relay
+
+# What Chrome calls a wire that was cut, depending on the moment.
+CUT = ["ERR_EMPTY_RESPONSE", "ERR_CONNECTION_", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_SOCKET_NOT_CONNECTED"]
 
 
 def test_requests_appear_by_themselves(page: Page, house: House) -> None:
@@ -42,7 +46,45 @@ def test_states_change_by_themselves(page: Page, house: House) -> None:
     page.wait_text(".notice", "needs a new login")
 
 
-def test_a_lost_connection_is_marked_and_comes_back(visit: Page, tmp_path: Path) -> None:
+def test_a_lost_network_is_marked_and_comes_back(house: House, visit: Page) -> None:
+    page = visit
+    page.expected += CUT
+    with open_relay(house.url) as wire:
+        page.url = wire.url
+        page.sign_in("#/accounts")
+        page.row("ana")
+        wire.cut()
+        page.wait_text(".stale-bar", "The connection is lost.")
+        page.wait_text(".live", "Stale since")
+        page.press("ana@example.com enabled")
+        page.toast("The server cannot be reached")
+        assert page.labelled("ana@example.com enabled").get_attribute("aria-checked") == "true"
+        wire.mend()
+        page.press("Reconnect")
+        page.wait_text(".live", "Live")
+        page.wait_gone(".stale-bar")
+        page.press("ana@example.com enabled")
+        page.toast("ana@example.com is disabled.")
+        assert house.entries()[0]["disabled"] is True
+
+
+def test_a_page_without_a_server_says_so(house: House, visit: Page) -> None:
+    page = visit
+    page.expected += CUT
+    with open_relay(house.url) as wire:
+        page.url = wire.url
+        page.open()
+        page.wait_text("h1", "Sign in")
+        wire.cut()
+        page.type("Admin key", ADMIN_KEY)
+        page.press("Sign in")
+        page.wait_text(".notice", "The server cannot be reached.")
+        wire.mend()
+        page.press("Sign in")
+        page.wait_text("h1", "Overview")
+
+
+def test_a_server_that_is_started_again_asks_for_the_key(visit: Page, tmp_path: Path) -> None:
     page = visit
     page.expected += ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "status of 401"]
     with open_house(tmp_path) as house:
@@ -50,17 +92,13 @@ def test_a_lost_connection_is_marked_and_comes_back(visit: Page, tmp_path: Path)
         page.sign_in("#/accounts")
         page.row("ana")
     page.wait_text(".stale-bar", "The connection is lost.")
-    page.wait_text(".live", "Stale since")
-    page.row("ana")
-    page.press("ana@example.com enabled")
-    page.toast("The server cannot be reached")
-    page.driver.refresh()
-    port = urlsplit(page.url).port or 0
-    with open_house(tmp_path, port=port, simulator=house.simulator):
-        # Sessions are in memory only: after a restart one has to sign in again.
-        page.open()
-        page.wait_text("h1", "Sign in")
-        page.complaints()
+    with open_house(tmp_path, port=urlsplit(page.url).port or 0, simulator=house.simulator):
+        # It comes back by itself; sessions are in memory only.
+        page.wait_text(".notice", "Your session has ended")
+        page.type("Admin key", ADMIN_KEY)
+        page.press("Sign in")
+        page.row("ana")
+        assert page.complaints() == []
         page.forget()
 
 

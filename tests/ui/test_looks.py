@@ -72,6 +72,9 @@ def test_every_screen_is_accessible(lively: Page, axe: str, dark: bool) -> None:
     for route, heading in SCREENS:
         page.go(route, heading)
         assert serious(page, axe) == [], route
+    # The judge is awake.
+    page.js("document.querySelector('main').append(document.createElement('img'))")
+    assert [finding.split(":")[0] for finding in serious(page, axe)] == ["image-alt"]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -169,3 +172,11 @@ def test_what_to_paste_into_clients(page: Page) -> None:
     page.wait_text("pre", r"export ANTHROPIC_AUTH_TOKEN='it'\''s mine'")
     page.press("opencode")
     page.wait_text("pre", f'"baseURL": "{page.url}/v1"')
+
+
+def test_the_policy_forbids_what_the_page_never_does(page: Page) -> None:
+    page.sign_in()
+    assert page.complaints() == []
+    page.js("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">x</p>')")
+    complaint = page.wait(page.complaints)
+    assert "Content Security Policy" in complaint[0]

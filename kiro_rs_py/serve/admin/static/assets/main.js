@@ -12,6 +12,7 @@ import { mountShell } from "./views/shell.js";
 
 const app = document.getElementById("app");
 let scope = new Scope();
+let inside = false;
 
 function clear() {
   scope.end();
@@ -22,12 +23,19 @@ function clear() {
 
 function enter() {
   clear();
+  inside = true;
   mountShell(app, scope, { leave });
-  live.start(() => door("Your session has ended. Sign in again to go on."));
+  live.start(signedOut);
+}
+
+/** The server does not know the session any more. Several calls may find out: only the first leads to the door. */
+function signedOut() {
+  if (inside) door("Your session has ended. Sign in again to go on.");
 }
 
 function door(reason = null) {
   clear();
+  inside = false;
   forget();
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close("no");
   mountDoor(app, scope, { enter, reason });
@@ -52,5 +60,5 @@ async function begin() {
 loadMask();
 mountToasts();
 startTicking();
-api.whenSignedOut(() => door("Your session has ended. Sign in again to go on."));
+api.whenSignedOut(signedOut);
 begin();

@@ -6,6 +6,8 @@ const BASE = "/api/admin";
 const SLOWEST = 90_000;
 
 let csrfToken = null;
+/** Counts sessions, so that a late answer to an older one does not end the present one. */
+let session = 0;
 let onSignedOut = () => {};
 
 /** What went wrong with a call. `status` 0: the server was not reached. `field` names the member that is wrong. */
@@ -38,11 +40,12 @@ export function whenSignedOut(run) {
  * @throws {ApiError}
  */
 export async function call(method, path, { body, signal } = {}) {
+  const asked = session;
   try {
     return await attempt(method, path, body, signal);
   } catch (error) {
     if (error.code === "csrf" && (await resume())) return attempt(method, path, body, signal);
-    if (error.status === 401 && path !== "/session") onSignedOut();
+    if (error.status === 401 && asked === session) onSignedOut();
     throw error;
   }
 }
@@ -108,6 +111,7 @@ export async function resume() {
 /** Exchange the key for a session. */
 export async function signIn(key) {
   csrfToken = (await attempt("POST", "/session", { key })).csrfToken;
+  session += 1;
 }
 
 /** End the session, also when the server cannot be reached. */

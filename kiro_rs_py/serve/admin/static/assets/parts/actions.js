@@ -17,7 +17,8 @@ async function act(work, done) {
     return true;
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    toastError(error);
+    // Without a session the page is back at its door, which says why.
+    if (error.status !== 401) toastError(error);
     return false;
   } finally {
     await reloadAccounts();

@@ -72,7 +72,7 @@ const CLIENTS = [
   ]],
   ["Cline", ({ url, key }) => [
     "In Cline's settings choose the API provider Anthropic, tick “Use custom base URL” and enter:",
-    code(url), "As the API key:", code(key),
+    code(url), "Its command line wants the path too:", code(`${url}/v1`), "As the API key:", code(key),
   ]],
   ["opencode", ({ url, key }) => [
     "In opencode.json; this client wants the path in the address:",
