@@ -7,7 +7,6 @@ httpx among it.
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +54,14 @@ def _settings(config: Path | None, credentials: Path | None) -> Config:
 
 def _calibrations(path: Path) -> dict[str, object]:
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except (OSError, ValueError):
+        return {}
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except ValueError:
         return {}
     table = document.get("calibrations")
     return table if isinstance(table, dict) else {}

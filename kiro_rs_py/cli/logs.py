@@ -25,6 +25,7 @@ _LEVELS = {
 }
 _ROOMS = ("cli", "codec", "convert", "serve", "simulator", "upstream")
 _RUST_CRATE = "kiro_rs"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # Their info lines repeat ours, with URLs.
 _QUIET_LIBRARIES = ("httpx", "httpcore", "hypercorn")
@@ -98,6 +99,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _TOKEN.sub(lambda match: f"{match['keep'] or ''}[secret]", text)
 
 
+def on_one_line(text: str) -> str:
+    """``text`` with control characters spelled out: a name that a client made up must not begin a line of its own."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 class LineFormatter(logging.Formatter):
     """One record → one line; tracebacks follow indented (text) or as a member (JSON).
 
@@ -126,7 +132,7 @@ class LineFormatter(logging.Formatter):
                 line["traceback"] = trace
             return json.dumps(line, ensure_ascii=False)
         place = record.name.removeprefix(f"{PACKAGE}.")
-        head = f"{stamp} {record.levelname:<7} {place}: {message}"
+        head = f"{stamp} {record.levelname:<7} {place}: {on_one_line(message)}"
         head += f" [{request_id}]" if request_id else ""
         return head + ("\n" + trace if trace else "")
 

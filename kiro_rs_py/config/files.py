@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +81,11 @@ def _is_json(path: Path, text: str) -> bool:
 
 
 def _parse_toml(path: Path, text: str) -> dict[str, object]:
+    import tomllib  # here, since `count-tokens` looks for such a file and mostly finds none
+
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:  # not only TOMLDecodeError: of numbers of thousands of digits
         raise ConfigError([f"{path}: is not valid TOML: {exc}."]) from exc
 
 

@@ -21,8 +21,8 @@ class Key:
     """One setting.
 
     ``name`` is its snake_case name (the field of Config), ``note`` one line for the commented file. A ``secret`` is
-    masked wherever settings are shown and may be given as a file's content. ``masked`` marks values that can hold a
-    password without being one as a whole (URLs).
+    masked wherever settings are shown and may be given as a file's content. ``url_with_password``: the value can hold
+    a password without being one as a whole.
     """
 
     name: str

@@ -6,7 +6,6 @@ A kind never repeats the offending value of a secret; those that echo a value ar
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -94,8 +93,9 @@ def seconds(high: float) -> Kind:
     def check(value: object, folder: Path) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"must be a number of seconds, not {_described(value)}")
-        if not math.isfinite(value) or not 0 < value <= high:
-            raise ValueError(f"must be above 0 and at most {high:g} seconds, not {value:g}")
+        # Compared, not converted: TOML has integers that no float can hold.
+        if not 0 < value <= high:
+            raise ValueError(f"must be above 0 and at most {high:g} seconds, not {str(value)[:20]}")
         return float(value)
 
     return Kind(check, _number_from_text)

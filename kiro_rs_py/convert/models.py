@@ -8,7 +8,7 @@ adds what an account was told.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -25,6 +25,7 @@ MAX_NAME = 200
 MILLION = 1_000_000
 WINDOW = 200_000
 """Tokens; for models about which nothing better is known."""
+LARGEST_WINDOW = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,9 +425,9 @@ def catalog_from_settings(models: Mapping[str, object]) -> ModelCatalog:
     """
     problems = [f"models.{key} is unknown; use aliases, windows and extra" for key in models if key not in _SETTINGS]
     aliases, windows, extra = (models.get(key) for key in _SETTINGS)
-    if not _is_table(aliases, str):
+    if not _is_table(aliases, lambda name: isinstance(name, str) and name != ""):
         problems.append('models.aliases must be a table of names: {fast = "claude-haiku-4-5"}')
-    if not _is_table(windows, int):
+    if not _is_table(windows, _is_window):
         problems.append('models.windows must be a table of tokens: {"claude-sonnet-4.5" = 1000000}')
     if not (extra is None or (isinstance(extra, list | tuple) and all(isinstance(name, str) for name in extra))):
         problems.append("models.extra must be a list of model ids")
@@ -452,10 +453,11 @@ def catalog_from_settings(models: Mapping[str, object]) -> ModelCatalog:
 _SETTINGS = ("aliases", "windows", "extra")
 
 
-def _is_table(value: object, kind: type) -> bool:
+def _is_table(value: object, fits: Callable[[object], bool]) -> bool:
     if value is None:
         return True
-    return isinstance(value, Mapping) and all(
-        isinstance(key, str) and isinstance(entry, kind) and not isinstance(entry, bool) and entry
-        for key, entry in value.items()
-    )
+    return isinstance(value, Mapping) and all(isinstance(key, str) and fits(entry) for key, entry in value.items())
+
+
+def _is_window(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_WINDOW

@@ -319,7 +319,7 @@ class MessageStream:
                     self.notes.append("left out a tool call: the client takes one at a time")
                 elif isinstance(item, ToolCall):
                     # What was held back of the text belongs in front of the call.
-                    self._flush_text()
+                    self._flush_text(is_answer=False)
                     self._call = item
                 else:
                     self._write(item)
@@ -396,7 +396,7 @@ class MessageStream:
         self._reasoned = True
         if not self._thinking_on:
             return
-        self._flush_text()
+        self._flush_text(is_answer=False)
         if self._phase is not _Phase.ANSWERING:
             return
         if not self._native_reasoning:
@@ -412,13 +412,17 @@ class MessageStream:
         if reasoning.redacted:
             self._blocks.redacted(reasoning.redacted)
 
-    def _flush_text(self) -> None:
-        """Write what was held back: nothing can join it any more."""
+    def _flush_text(self, *, is_answer: bool = True) -> None:
+        """Write what was held back: nothing can join it any more. ``is_answer``: it is what was asked for, not words on
+        the way there."""
         if self._splitter is not None:
             self._pieces(self._splitter.flush())
         if self._stops is not None:
             self._show(self._stops.flush())
-        self._show_answer()
+        if is_answer:
+            self._show_answer()
+        elif self._answer is not None and (text := self._answer.take_unchecked()):
+            self._blocks.text(text)
 
     # --- endings ----------------------------------------------------------------------------------------------------
 

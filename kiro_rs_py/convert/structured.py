@@ -51,11 +51,14 @@ class HeldAnswer:
 
     def take(self) -> CheckedAnswer | None:
         """All that was held, checked; None if nothing was."""
-        if not self._parts:
-            return None
+        text = self.take_unchecked()
+        return checked_answer(text, self._schema) if text else None
+
+    def take_unchecked(self) -> str:
+        """All that was held, as it is: words on the way to the answer, which may hold brackets too."""
         text = "".join(self._parts)
         self._parts = []
-        return checked_answer(text, self._schema)
+        return text
 
 
 def checked_answer(text: str, schema: JsonObject) -> CheckedAnswer:

@@ -1,4 +1,8 @@
-"""The listening sockets, opened by us so that they carry the options hypercorn does not set."""
+"""The listening sockets, opened by us so that they carry the options hypercorn does not set.
+
+Standard library only: a command can listen before it has loaded Trio, which takes longer than everything until then.
+Clients that connect meanwhile wait in the backlog.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,12 @@ import logging
 import socket
 import sys
 from dataclasses import dataclass
-from typing import Any
-
-import trio
+from typing import TYPE_CHECKING, Any
 
 from kiro_rs_py.errors import BindError
+
+if TYPE_CHECKING:
+    import trio
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +42,27 @@ class ServerAddress:
         return f"http://{host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Sockets that listen already, and where."""
+
+    sockets: tuple[socket.socket, ...]
+    address: ServerAddress
+
+    def listeners(self) -> list[trio.SocketListener]:
+        """The sockets in Trio's hands."""
+        import trio
+
+        return [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self.sockets]
+
+
 def open_listeners(host: str, port: int) -> tuple[list[trio.SocketListener], ServerAddress]:
+    """As :func:`bind`, for those who have Trio."""
+    bound = bind(host, port)
+    return bound.listeners(), bound.address
+
+
+def bind(host: str, port: int) -> Bound:
     """Listen on every address ``host`` stands for (``localhost`` is often two) and one ``port``; 0 picks a free one.
 
     Raises :class:`BindError` if no address can be had.
@@ -64,8 +89,7 @@ def open_listeners(host: str, port: int) -> tuple[list[trio.SocketListener], Ser
         for sock in sockets:
             sock.close()
         raise BindError(_explain(host, port, failure)) from failure
-    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets]
-    return listeners, ServerAddress(host, port)
+    return Bound(tuple(sockets), ServerAddress(host, port))
 
 
 def _listen(family: int, address: tuple[Any, ...], port: int) -> socket.socket:

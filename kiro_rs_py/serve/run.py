@@ -25,7 +25,7 @@ from kiro_rs_py.serve.app import App, sole_error
 from kiro_rs_py.serve.connections import serve_connections
 from kiro_rs_py.serve.health import readiness_of
 from kiro_rs_py.serve.in_flight import InFlight
-from kiro_rs_py.serve.listener import ServerAddress, open_listeners
+from kiro_rs_py.serve.listener import Bound, ServerAddress, bind
 from kiro_rs_py.serve.messages import Messages
 from kiro_rs_py.serve.metrics import Metrics
 from kiro_rs_py.serve.models import Models
@@ -125,6 +125,7 @@ class Server:
 async def serve(
     config: Config,
     *,
+    bound: Bound | None = None,
     on_ready: Callable[[ServerAddress], None] | None = None,
     task_status: trio.TaskStatus[ServerAddress] = trio.TASK_STATUS_IGNORED,
     handle_signals: bool = True,
@@ -139,7 +140,8 @@ async def serve(
     still late are told so. A second signal ends the process at once. SIGHUP reads the credentials file again, and the
     configuration through ``reload``. With ``handle_signals`` the process is ours, and its garbage collector is tuned.
 
-    ``extra_credentials`` are accounts that live in memory only, ``sources`` says where each setting came from.
+    ``bound``: it listens already; the sockets are closed at the end. ``extra_credentials`` are accounts that live in
+    memory only, ``sources`` says where each setting came from.
 
     ``on_ready`` and ``task_status`` get the address when connections are served. Raises :class:`ConfigError` without
     an API key, BindError, CredentialFileError.
@@ -148,7 +150,8 @@ async def serve(
         raise ConfigError(["api_key is missing: without it anybody could use your account."])
     stop = trio.Event() if stop is None else stop
     # First of all, so that clients can connect, and wait, while the rest is made ready.
-    listeners, address = open_listeners(config.host, config.port)
+    bound = bind(config.host, config.port) if bound is None else bound
+    listeners, address = bound.listeners(), bound.address
     failure: Exception | None = None
     async with trio.open_nursery() as signals:
         try:

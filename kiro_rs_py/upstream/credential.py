@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias, cast
 
+from kiro_rs_py.config.values import REGION
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 
 AuthMethod: TypeAlias = Literal["social", "idc", "api_key"]
@@ -37,8 +38,7 @@ _AUTH_METHODS: Mapping[str, AuthMethod] = {
     "enterprise": "idc",
     "apikey": "api_key",
 }
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")  # operations §2.4
-_ARN_REGION = re.compile(rf"arn:aws[a-z-]*:[a-z]+:({_REGION.pattern}):")
+_ARN_REGION = re.compile(rf"arn:aws[a-z-]*:[a-z]+:({REGION.pattern}):")
 
 
 class BadField(ValueError):
@@ -212,7 +212,7 @@ def _parse_member(name: str, spelling: str, raw: Json) -> object:
     if not isinstance(raw, str):
         raise BadField(spelling, "must be text")
     # A region becomes part of a host name; anything else in its place could send the tokens elsewhere.
-    if name in _REGIONS and not _REGION.fullmatch(raw):
+    if name in _REGIONS and not REGION.fullmatch(raw):
         raise BadField(spelling, "is no AWS region (us-east-1, eu-central-1, …)")
     return raw
 

@@ -18,6 +18,8 @@ from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.credential import MEMBERS, BadField, Credential, entry_of, parse_credential
 
 Shape: TypeAlias = Literal["list", "object", "blank", "missing"]
+Origin: TypeAlias = Literal["object", "object with id"]
+"""What a list was, before an account was added to a single object."""
 
 _Key = TypeVar("_Key", int, str)
 _SNAKE = {member: name for name, member in MEMBERS.items()}
@@ -58,12 +60,16 @@ class CredentialDocument:
     """A credentials file in memory.
 
     ``changed`` tells whether writing is needed; ``last_id`` is the highest id ever given out, so that an id is never
-    used again after its account is gone (its statistics would come back to life).
+    used again after its account is gone (its statistics would come back to life). ``origin`` lets a file become a
+    single object again: an account that logs in anew is added, recognised, and taken out again.
     """
 
-    def __init__(self, text: str | None, *, name: str = "credentials.json", last_id: int = 0) -> None:
+    def __init__(
+        self, text: str | None, *, name: str = "credentials.json", last_id: int = 0, origin: Origin | None = None
+    ) -> None:
         """Parse ``text`` (None: no such file). Raises CredentialFileError for anything but the two shapes."""
         self.changed = False
+        self.origin = origin
         self._style = _Style.of(text or "")
         self.shape, self._entries = _parse(text, name)
         given = [_written_id(entry) for entry in self._entries]
@@ -112,6 +118,7 @@ class CredentialDocument:
         """Append an entry, with an id of its own; a single object becomes a list of two. Returns it with its id."""
         self.complete_ids()
         if self.shape == "object":
+            self.origin = "object with id" if _written_id(self._entries[0]) else "object"
             self.shape = "list"
             self.complete_ids()
         self.shape = "list"
@@ -130,8 +137,21 @@ class CredentialDocument:
         del self._entries[index]
         self.shape = "list"
         self.changed = True
+        self._fold_back()
         self._credentials, self._problems = self._read_entries()
         return removed
+
+    def _fold_back(self) -> None:
+        """Make a list of one the single object that it was."""
+        if len(self._entries) > 1:
+            return
+        match self._entries:
+            case [dict() as entry] if self.origin is not None:
+                self.shape = "object"
+                # Without an id a single object is number 1 (see below).
+                if self.origin == "object" and entry.get("id") == 1:
+                    del entry["id"]
+        self.origin = None
 
     def put_back(self, entry: JsonObject) -> Credential:
         """Append an entry that was taken out, as :meth:`entry` gave it, under its old id.

@@ -8,19 +8,20 @@ locks: the store's, held for milliseconds, and one per credential, held across a
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar, get_args
 
 import trio
 
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.atomic import Written, make_private_folder, replace_file, tighten
-from kiro_rs_py.upstream.document import CredentialDocument, StoredCredentials
+from kiro_rs_py.upstream.document import CredentialDocument, Origin, StoredCredentials
 from kiro_rs_py.upstream.locks import FileLock
 
 logger = logging.getLogger(__name__)
@@ -92,22 +93,22 @@ class CredentialStore:
     def load(self) -> StoredCredentials:
         """Read the file; blocking. Raises CredentialFileError if it cannot be read or is not a credentials file."""
         text = self._read_text()
-        last_id = _number(self._lock().peek_text())
+        memory = _remembered(self._lock().peek_text())
         try:
-            return self._parse(text, last_id).stored()
+            return self._parse(text, memory).stored()
         except CredentialFileError:
             # A file that is rewritten in place (see atomic.py) may be met half way; under the lock it is whole.
             lock = self._lock()
             if text is None or not self._acquire(lock, 1.0):
                 raise
             try:
-                return self._parse(self._read_text(), last_id).stored()
+                return self._parse(self._read_text(), memory).stored()
             finally:
                 lock.release()
 
     def peek(self) -> StoredCredentials:
         """Like :meth:`load`, but without touching anything, not even permissions that are too wide."""
-        return self._parse(self._decoded_text(), _number(self._lock().peek_text())).stored()
+        return self._parse(self._decoded_text(), _remembered(self._lock().peek_text())).stored()
 
     def lock_path(self, credential_id: int | None = None) -> Path:
         """The lock file of this store, or of the refreshes of one account."""
@@ -126,13 +127,15 @@ class CredentialStore:
                 "Look for a kiro-rs-py that hangs and end it."
             )
         try:
-            known_last_id = _number(lock.read_text())
-            document = self._parse(self._read_text(), known_last_id)
+            memory = _remembered(lock.read_text())
+            document = self._parse(self._read_text(), memory)
             value = change(document)
             document.complete_ids()
             if document.changed:
-                if document.last_id != known_last_id:
-                    lock.write_text(str(document.last_id))  # before the file: a gap is harmless, a second use is not
+                present = _Memory(document.last_id, document.origin)
+                if present != memory:
+                    # Before the file: a gap is harmless, a second use is not.
+                    lock.write_text(json.dumps(present._asdict()))
                 self._write(document.to_text())
             return Updated(value, document.stored())
         finally:
@@ -191,8 +194,8 @@ class CredentialStore:
         except OSError as error:
             raise self._explain(error, "locked") from error
 
-    def _parse(self, text: str | None, last_id: int) -> CredentialDocument:
-        return CredentialDocument(text, name=str(self.path), last_id=last_id)
+    def _parse(self, text: str | None, memory: _Memory) -> CredentialDocument:
+        return CredentialDocument(text, name=str(self.path), last_id=memory.last_id, origin=memory.origin)
 
     def _read_text(self) -> str | None:
         try:
@@ -253,16 +256,34 @@ def _remedy(error: OSError) -> str:
             return "Check the path."
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.strip().isdigit() else 0
+class _Memory(NamedTuple):
+    """What the lock file keeps of the document, since the credentials file has no place for it."""
+
+    last_id: int = 0
+    origin: Origin | None = None
+
+
+def _remembered(text: str) -> _Memory:
+    """A lock file that is empty, or nobody's, remembers nothing."""
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return _Memory()
+    table = found if isinstance(found, dict) else {}
+    last_id, origin = table.get("last_id"), table.get("origin")
+    return _Memory(
+        last_id if isinstance(last_id, int) and last_id > 0 else 0,
+        origin if origin in get_args(Origin) else None,
+    )
 
 
 class MemoryCredentialStore:
-    """The same contract without a file: for a demo, and for tests that jump in time."""
+    """The same contract without a file: for tests that jump in time."""
 
     def __init__(self, text: str = "[]") -> None:
         self.text: str | None = text
         self.last_id = 0
+        self.origin: Origin | None = None
         self._version = 0
         self._locks: dict[int, trio.Semaphore] = {}
 
@@ -272,12 +293,12 @@ class MemoryCredentialStore:
 
     async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
         await trio.lowlevel.checkpoint()
-        document = CredentialDocument(self.text, last_id=self.last_id)
+        document = CredentialDocument(self.text, last_id=self.last_id, origin=self.origin)
         value = change(document)
         document.complete_ids()
         if document.changed:
             self.replace(document.to_text())
-            self.last_id = document.last_id
+            self.last_id, self.origin = document.last_id, document.origin
         return Updated(value, document.stored())
 
     def replace(self, text: str | None) -> None:

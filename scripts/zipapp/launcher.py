@@ -5,7 +5,8 @@ The differences: a start from an unpacked copy imports nothing of shiv's (30 ms 
 or read-only is no error. ``finish.py`` fills in the build id.
 
 The copy lies in the first usable one of: $SHIV_ROOT, the user's cache folder, a private folder of the temporary
-directory; if there is none, in a fresh temporary folder that goes away with the process.
+directory; if there is none, in a fresh temporary folder that goes away with the process. Whoever makes one removes
+those of older builds, but for the newest three.
 
 Written for any Python 3.6, so that an old one gets a sentence and not a SyntaxError.
 """
@@ -16,6 +17,7 @@ import sys
 BUILD_ID = "@BUILD_ID@"
 NAME = "kiro-rs-py"
 COPY = f"{NAME}_{BUILD_ID}"
+OTHERS_KEPT = 3
 
 
 def main() -> None:
@@ -69,7 +71,9 @@ def unpack(archive: str) -> str:
         try:
             os.makedirs(root, mode=0o700, exist_ok=True)
             if is_safe(root):
-                return extract(archive, root)
+                copy = extract(archive, root)
+                tidy(root)
+                return copy
         except OSError:
             continue
     import atexit
@@ -90,6 +94,21 @@ def extract(archive: str, root: str) -> str:
     with zipfile.ZipFile(archive) as opened:
         extract_site_packages(opened, Path(root, COPY))
     return os.path.join(root, COPY)
+
+
+def tidy(root: str) -> None:
+    """Remove the copies of other builds, but for the newest few: a server may still run, and import, from one."""
+    import shutil
+
+    try:
+        others = [os.path.join(root, name) for name in os.listdir(root) if name.startswith(f"{NAME}_") and name != COPY]
+        for old in sorted(others, key=os.path.getmtime)[:-OTHERS_KEPT]:
+            # Renamed first: half a copy must never be taken for a whole one.
+            gone = old if old.endswith(".gone") else f"{old}.gone"
+            os.rename(old, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+    except OSError:
+        pass  # another first start is tidying, or the folder is not ours
 
 
 def use(site_packages: str) -> None:

@@ -99,6 +99,13 @@ def test_text_lines(log: io.StringIO) -> None:
     assert trace[-1] == "ValueError: [secret]"
 
 
+def test_what_a_client_made_up_begins_no_line(log: io.StringIO) -> None:
+    set_up_logging(LogFilter(logging.INFO), stream=log)
+    logging.getLogger("kiro_rs_py.serve").info("left out %s", "a\nb\r\x1b[31m\u2028c é")
+    assert log.getvalue().endswith("left out a\\nb\\r\\x1b[31m\\u2028c é\n")
+    assert len(log.getvalue().splitlines()) == 1
+
+
 def test_json_lines(log: io.StringIO) -> None:
     set_up_logging(LogFilter(), "json", stream=log)
     emit(request_id="req_1")

@@ -78,6 +78,8 @@ def test_formats(tmp_path: Path, name: str, content: bytes | str) -> None:
     [
         ("config.toml", "port = \n", "not valid TOML: Invalid value (at line 1"),
         ("config.toml", "port = 1\nport = 2\n", "not valid TOML"),
+        ("config.toml", f"port = {'1' * 5000}\n", "not valid TOML"),
+        ("config.toml", f"a = {'[' * 5000}", "not valid TOML"),
         ("config.json", '{"port": 1,}', "not valid JSON"),
         ("config.json", "", "not valid JSON"),
         ("config.json", '{"a": NaN}', "NaN is no JSON number"),

@@ -65,6 +65,7 @@ BAD: list[tuple[Kind, object, str]] = [
     (values.seconds(300), 0, "above 0"),
     (values.seconds(300), 301, "at most 300"),
     (values.seconds(300), float("nan"), "above 0"),
+    (values.seconds(300), 10**400, "at most 300"),
     (values.one_of("priority", "balanced"), "balansed", 'did you mean "balanced"?'),
     (values.one_of("priority", "balanced"), "zzz", 'priority, balanced, not "zzz"'),
     (values.one_of("priority", "balanced"), 3, "must be a string, not a number"),

@@ -335,6 +335,12 @@ def test_settings_name_all_their_problems() -> None:
         catalog_from_settings({"aliases": ["x"], "windows": {"x": 0}})
 
 
+@pytest.mark.parametrize("window", [0, -5, True, 1e6, "1000", 10**300])
+def test_a_window_is_a_number_of_tokens(window: object) -> None:
+    with pytest.raises(ConfigError, match="table of tokens"):
+        catalog_from_settings({"windows": {"x": window}})
+
+
 @pytest.mark.parametrize(
     ("name", "upstream_id", "public_id"),
     [

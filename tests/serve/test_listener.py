@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import socket
+import subprocess
+import sys
 
 import pytest
 import trio
 
 from kiro_rs_py.errors import BindError
-from kiro_rs_py.serve.listener import ServerAddress, _explain, open_listeners
+from kiro_rs_py.serve.listener import ServerAddress, _explain, bind, open_listeners
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,22 @@ async def test_accepted_sockets_give_up_on_silent_peers() -> None:
         async with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_who_connects_before_anybody_serves_is_served_later() -> None:
+    bound = bind("127.0.0.1", 0)
+    with socket.create_connection(("127.0.0.1", bound.address.port)) as early:
+        [listener] = bound.listeners()
+        async with listener, await listener.accept() as accepted:
+            assert accepted.socket.getpeername() == early.getsockname()
+
+
+def test_listening_does_not_need_trio() -> None:
+    program = (
+        "import sys; from kiro_rs_py.serve.listener import bind; bind('127.0.0.1', 0); print('trio' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "trio" not in ran.stdout.split()
 
 
 async def test_ipv6() -> None:

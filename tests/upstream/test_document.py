@@ -110,6 +110,39 @@ def test_adding_to_a_single_object_makes_a_list_with_ids() -> None:
     assert document.stored().shape == "list"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{\n  "refreshToken": "r1",\n  "mine": 1\n}', '{"id": 1, "refreshToken": "r1"}', '{"id": 7, "refreshToken": "r"}'],
+)
+def test_a_single_object_is_one_again_when_what_was_added_is_gone(text: str) -> None:
+    document = CredentialDocument(text)
+    added = document.add(Credential(refresh_token="r2"))
+    later = CredentialDocument(document.to_text(), last_id=document.last_id, origin=document.origin)
+    later.remove(added.id)
+    assert later.to_text() == text
+    assert later.origin is None
+
+
+def test_the_one_that_is_left_keeps_its_id() -> None:
+    document = CredentialDocument('{"refreshToken": "r1"}')
+    document.add(Credential(refresh_token="r2"))
+    document.remove(1)
+    assert json.loads(document.to_text()) == {"id": 2, "authMethod": "social", "refreshToken": "r2"}
+    assert ids(document) == [2]
+
+
+def test_a_list_stays_a_list() -> None:
+    document = CredentialDocument('{"refreshToken": "r1"}')
+    document.add(Credential(refresh_token="r2"))
+    document.remove(2)
+    document.remove(1)
+    assert (document.to_text(), document.origin) == ("[]", None)
+    document = CredentialDocument('[{"id": 1, "refreshToken": "r1"}]')
+    document.add(Credential(refresh_token="r2"))
+    document.remove(2)
+    assert json.loads(document.to_text()) == [{"id": 1, "refreshToken": "r1"}]
+
+
 def test_adding_to_nothing_makes_a_list() -> None:
     document = CredentialDocument(None)
     assert document.add(Credential(refresh_token="r")).id == 1

@@ -218,6 +218,17 @@ async def test_the_second_login_replaces_the_first() -> None:
         assert [item.id for item in (await one.store.read()).credentials] == [1, 2]
 
 
+async def test_the_only_account_of_a_file_that_is_one_object_logs_in_again() -> None:
+    async with world(Account(name="a")) as one:
+        entry: JsonObject = {**one.simulator.credential_json("a"), "theirs": {"kept": True}}
+        one.store.replace(json.dumps(entry))
+        again = await one.log_in("a")
+        assert (again.replaced, again.credential.id) == (True, 1)
+        document = json.loads(one.store.text or "")
+        assert document["refreshToken"] == again.credential.refresh_token != entry["refreshToken"]
+        assert (document["theirs"], "id" in document) == ({"kept": True}, False)
+
+
 async def test_whatever_the_service_says_the_tokens_stay() -> None:
     async with world(Account(name="a", method="idc")) as one:
         one.simulator.fail_next("/ListAvailableProfiles", 500)

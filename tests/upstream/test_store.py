@@ -16,6 +16,7 @@ import trio
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.credential import Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
+from kiro_rs_py.upstream.lock_holders import look_at_lock
 from kiro_rs_py.upstream.locks import FileLock
 from kiro_rs_py.upstream.store import CredentialStore, MemoryCredentialStore
 from tests.upstream.children import run_mounted
@@ -108,6 +109,34 @@ def test_ids_are_written_at_the_first_change_and_never_used_again(path: Path) ->
     store.update_now(lambda document: document.remove(2))
     added = CredentialStore(path).update_now(lambda document: document.add(Credential(refresh_token=R2)))
     assert added.value.id == 3
+
+
+def test_a_single_object_is_one_again_in_whatever_process(path: Path) -> None:
+    before = path.read_text()
+    added = CredentialStore(path).update_now(lambda document: document.add(Credential(refresh_token=R2))).value
+    assert isinstance(json.loads(path.read_text()), list)
+    CredentialStore(path).update_now(lambda document: document.remove(added.id))
+    assert path.read_text() == before
+
+
+def test_the_lock_file_is_nobody_s_number(path: Path) -> None:
+    """On systems without a list of locks a bare number would be taken for a process to end."""
+    store = CredentialStore(path)
+    store.update_now(lambda document: document.add(Credential(refresh_token=R2)))
+    lock = FileLock(store.lock_path())
+    assert lock.try_acquire()
+    state = look_at_lock(store.lock_path(), seconds=0.01, locks=path.with_name("no list of locks"))
+    lock.release()
+    assert (state.held, state.pid) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "[]", '{"last_id": "x", "origin": "y"}', '{"last_id": -1}', "rubbish", "[" * 9000]
+)
+def test_a_lock_file_that_tells_nothing(path: Path, text: str) -> None:
+    store = CredentialStore(path)
+    store.lock_path().write_text(text)
+    assert store.update_now(lambda document: document.add(Credential(refresh_token=R2))).value.id == 2
 
 
 @posix_only

@@ -35,6 +35,22 @@ def test_unpacks_once_into_the_users_cache(zipapp: Zipapp, tmp_path: Path) -> No
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_copies_of_older_builds_do_not_pile_up(zipapp: Zipapp, tmp_path: Path) -> None:
+    cache = tmp_path / "home" / ".cache" / "kiro-rs-py"
+    for age, name in enumerate(
+        ("kiro-rs-py_a", "kiro-rs-py_b", "kiro-rs-py_c.tmp", "kiro-rs-py_d", "kiro-rs-py_e.gone")
+    ):
+        (cache / name / "site-packages").mkdir(parents=True)
+        os.utime(cache / name, (1e9 - age, 1e9 - age))
+    (cache / "somebody-else").mkdir()
+    assert zipapp.output_of("--version") == VERSION
+    assert len(copies(cache)) == 4
+    assert {"kiro-rs-py_a", "kiro-rs-py_b", "kiro-rs-py_c.tmp", "somebody-else"} < {
+        path.name for path in cache.iterdir()
+    }
+    assert zipapp.output_of("--version") == VERSION
+
+
 def test_xdg_cache_home_and_shiv_root(zipapp: Zipapp, tmp_path: Path) -> None:
     for name, variable in (("xdg", "XDG_CACHE_HOME"), ("shiv", "SHIV_ROOT")):
         zipapp.environ[variable] = str(tmp_path / name)
