@@ -25,8 +25,8 @@ What each command's `--help` says, in one place. This page is written by `script
 
 `kiro-rs-py` is one file that needs Python 3.11 or newer and nothing else. At its first start it unpacks itself into the
 user's cache folder (`$SHIV_ROOT` if that is set; a private folder of the temporary directory if the cache cannot be
-written), where later versions leave the older ones. That folder may be deleted at any time. In a development
-environment the same program is `python -m kiro_rs_py`.
+written), where a new version leaves the three newest of the older ones. That folder may be deleted at any time. In a
+development environment the same program is `python -m kiro_rs_py`.
 
 ## In general
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kiro_rs_py.convert.calibration import Calibration
 
 
+_BOM = b"\xef\xbb\xbf"
+
+
 @dataclass(frozen=True, slots=True)
 class _Count:
     """Tokens by part and in all; ``calibration`` made the total of a request out of the sum of its parts."""
@@ -93,24 +96,22 @@ def _count_request(body: bytes, model: str | None, config: Path | None, credenti
 
 def _with_model(body: bytes, model: str | None) -> bytes:
     """The body with ``model`` in it, or with any if it names none: a saved prompt need not be a complete request."""
-    if model is None and b'"model"' in body:
-        return body
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return body  # whose parser says it better
-    if isinstance(value, dict):
-        value["model"] = model or value.get("model", "any")
-        return json.dumps(value).encode()
+    if isinstance(value, dict) and (model or value.get("model") is None):
+        return json.dumps({**value, "model": model or "any"}).encode()
     return body
 
 
 def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
+    """The content, without the byte order mark that editors on Windows put in front."""
     try:
+        if file == "-":
+            return sys.stdin.buffer.read().removeprefix(_BOM)
         with open(file, "rb") as opened:
-            return opened.read()
+            return opened.read().removeprefix(_BOM)
     except OSError as exc:
         from kiro_rs_py.errors import InvalidRequest
 

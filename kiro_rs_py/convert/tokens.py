@@ -32,6 +32,8 @@ from kiro_rs_py.convert.image_size import image_size
 _WIDE_LEADS: Final = bytes(range(0xCA, 0xF5))
 _WIDE_BELOW: Final = re.compile("[\u0250-\u027f]+")
 _NARROW_ABOVE: Final = re.compile("[\u1e00-\u1eff\u2c60-\u2c7f\ua720-\ua7ff\uab30-\uab6f]+")
+# A plain search for how those begin comes first: on a text without any it takes a fifth of the expression's time.
+_NARROW_FIRST: Final = (b"\xe1", b"\xe2\xb1", b"\xea")
 _NARROW_LEADS: Final = re.compile(rb"\xe1[\xb8-\xbb]|\xe2\xb1|\xea[\x9c-\x9f\xac\xad]")
 
 _PIECES_AT_ONCE: Final = 64
@@ -57,7 +59,7 @@ def count_units(text: str) -> int:
     wide = len(data) - len(data.translate(None, _WIDE_LEADS))
     if b"\xc9" in data:
         wide += sum(map(len, _WIDE_BELOW.findall(text)))
-    if _NARROW_LEADS.search(data):
+    if any(first in data for first in _NARROW_FIRST) and _NARROW_LEADS.search(data):
         wide -= sum(map(len, _NARROW_ABOVE.findall(text)))
     return len(text) + 3 * wide
 

@@ -41,6 +41,9 @@ def test_a_prompt_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[
     path.write_text(json.dumps({name: value for name, value in REQUEST.items() if name != "model"}))
     print_count(file=str(path))
     assert capsys.readouterr().out == f"{TOTAL}\n"
+    path.write_bytes(b'\xef\xbb\xbf{"model":null,"messages":[{"role":"user","content":"name a \\"model\\": any"}]}')
+    print_count(file=str(path))
+    assert capsys.readouterr().out.strip().isdigit()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "[" * 100_000])
