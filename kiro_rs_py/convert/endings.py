@@ -33,7 +33,7 @@ class Content:
     only_thinking: bool
 
 
-class Account:
+class Ledger:
     """What upstream says about the answer, gathered from the events beside its content.
 
     An answer may take several rounds, each of which upstream counts for itself. The input of the last one holds all

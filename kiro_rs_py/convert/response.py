@@ -16,7 +16,7 @@ from typing import Protocol
 from kiro_rs_py.convert.anthropic import JsonObject, ToolNames
 from kiro_rs_py.convert.blocks import BlockWriter, Open, ThinkingFormat
 from kiro_rs_py.convert.client_json import compact
-from kiro_rs_py.convert.endings import Account, Content
+from kiro_rs_py.convert.endings import Content, Ledger
 from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment
 from kiro_rs_py.convert.kiro import AssistantMessage, ToolResult
 from kiro_rs_py.convert.message_events import (
@@ -106,7 +106,7 @@ class MessageStream:
         # D-18: a real stream starts with a small number too, and clients take the last one.
         start = MessageStart(message_id, model, Usage(input_estimate, 1))
         self._blocks = BlockWriter(start, thinking.format, thinking_model=thinking_model)
-        self._account = Account(input_estimate, window)
+        self._ledger = Ledger(input_estimate, window)
         self._phase = _Phase.ANSWERING
         self._thinking_on = thinking.on
         self._tool_names = tool_names
@@ -151,17 +151,17 @@ class MessageStream:
     @property
     def usage(self) -> Usage:
         """Tokens as far as they are known; final after :meth:`finish`."""
-        return self._account.usage(self._written.units(), anything=self._blocks.index >= 0)
+        return self._ledger.usage(self._written.units(), anything=self._blocks.index >= 0)
 
     @property
     def measured_input(self) -> int | None:
         """What upstream says the request's input was, if it did; after :meth:`finish`."""
-        return self._account.measured_input(self._written.units())
+        return self._ledger.measured_input(self._written.units())
 
     @property
     def credits(self) -> float:
         """Kiro credits charged."""
-        return self._account.credits
+        return self._ledger.credits
 
     def receive(self, event: KiroEvent) -> list[MessageStreamEvent]:
         """The events that ``event`` gives rise to; the message starts with the first content.
@@ -184,7 +184,7 @@ class MessageStream:
             case Fault():
                 self._fault(event)
             case _:
-                self._account.receive(event)
+                self._ledger.receive(event)
         self._straight = (
             blocks.open is Open.TEXT
             and self._phase is _Phase.ANSWERING
@@ -211,7 +211,7 @@ class MessageStream:
         only_thinking = not blocks.answered and (blocks.index >= 0 or self._reasoned)
         if self.stop_reason is None:
             content = Content(tool_use=self._tool_used, only_thinking=only_thinking)
-            self.stop_reason = self._account.stop_reason(content, expects_metadata=self.expects_metadata)
+            self.stop_reason = self._ledger.stop_reason(content, expects_metadata=self.expects_metadata)
         if only_thinking and self._stop_sequence is None and blocks.open is not Open.TAGGED:
             # Clients need something visible (D-10).
             blocks.text(" ")
@@ -250,21 +250,21 @@ class MessageStream:
         for search, outcome in zip(self._round.searches, outcomes, strict=True):
             self._blocks.whole(result_block(search.id, outcome))
         worked = sum(outcome.error is None for outcome in outcomes)
-        self._account.web_searches = (self._account.web_searches or 0) + worked
+        self._ledger.web_searches = (self._ledger.web_searches or 0) + worked
         return self._blocks.take()
 
     @property
     def goes_on(self) -> bool:
         """The model has more to say once it knows its results: it was not stopped, and no tool of the client's is to be
         run first."""
-        ended = self._account.refused or self._account.window_full
+        ended = self._ledger.refused or self._ledger.window_full
         return self._phase is _Phase.ANSWERING and not self._tool_used and not ended
 
     def next_round(self, outcomes: Sequence[SearchOutcome]) -> tuple[AssistantMessage, tuple[ToolResult, ...]]:
         """Make ready for the answer to the results. What the conversation has to be continued with for it."""
         said, results = self._round.said(), results_of(self._round.searches, outcomes)
         added = sum(count_text(result.text) for result in results)
-        self._account.next_round(self._written.units(), added)
+        self._ledger.next_round(self._written.units(), added)
         self._blocks.answered = False
         self._round = Round()
         self._begin_round()
@@ -457,8 +457,8 @@ class MessageStream:
 
     def _require_answer(self) -> None:
         """Pass if it is an answer that nothing was said: stopped at once, refused, or thinking that is not shown."""
-        if self._stop_sequence is not None or self._account.refused or self._reasoned:
+        if self._stop_sequence is not None or self._ledger.refused or self._reasoned:
             return
-        if self._account.window_full:
+        if self._ledger.window_full:
             raise ContextWindowFull("The conversation fills the model's window.", reason="CONTEXT_WINDOW_FULL")
         raise EmptyAnswer("Kiro answered without any content. Please try again.")

@@ -155,9 +155,7 @@ async def serve(
     failure: Exception | None = None
     async with trio.open_nursery() as signals:
         try:
-            hang_ups: trio.MemoryReceiveChannel[None] | None = None
-            if handle_signals:
-                hang_ups = await signals.start(_obey_signals, stop)
+            hang_ups = await signals.start(_obey_signals, stop) if handle_signals else None
             async with _open_upstream(config, extra_credentials) as upstream:
                 server = _make_server(config, upstream)
                 administration = _open_admin(server, upstream.house, address.url, sources or {})
