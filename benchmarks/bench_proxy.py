@@ -8,7 +8,8 @@ its ratio to the relay's.
     python -m benchmarks.bench_proxy [--json] [--quick] [--only TABLE …] [--streams 16 256 …]
 
 paced      N streams at once, one event of 140 bytes every 50 ms each; measured when all run, until they still all run
-mixed      the same with streams of 40 events, each followed by a new one at once: streams come and go
+mixed      the same with streams of 40 events, of which one begins every 2 s / N, whatever has become of the others;
+           from 1,000 on with streams of 200 events
 saturated  16 streams of 2,000 events that are there at once, renewed
 short      answers of 20 events that are there at once, renewed; also the proxy on httpx's stock transport
 first      one answer after the other, nothing else running: milliseconds to the first event, and how many of them the
@@ -81,15 +82,20 @@ def measure_paced(plan: Plan) -> dict[str, Table]:
 
 
 def measure_mixed(plan: Plan) -> dict[str, Table]:
-    """Streams that come and go. Started over the time one takes, so that about as many end at any time."""
+    """Streams that come and go."""
     tables = {}
-    length = MIXED_EVENTS * EVERY
-    with behind_simulator(paced(MIXED_EVENTS, EVERY)) as servers:
-        for count in plan.streams:
-            offered = count / EVERY
-            tables[f"mixed {count}"] = _paced_table(
-                {kind: _in_rounds(plan, server, count, spread=length) for kind, server in servers.items()}, offered
-            )
+    for count in plan.streams:
+        # A thousand short ones would be 500 beginnings a second, more than there is a core for.
+        events = MIXED_EVENTS if count < 1000 else 5 * MIXED_EVENTS
+        length = events * EVERY
+        windows = {}
+        with behind_simulator(paced(events, EVERY)) as servers:
+            for kind, server in servers.items():
+                load = Load(server, renew=False, arrivals=length / count)
+                load.measure(length * 1.2)  # until as many end as begin
+                windows[kind] = [load.measure(plan.seconds) for _ in range(plan.rounds)]
+                load.stop()
+        tables[f"mixed {count}"] = _paced_table(windows, count / EVERY)
     return tables
 
 
@@ -182,7 +188,8 @@ def measure_memory(plan: Plan) -> dict[str, Table]:
     history = agent_session(1_000_000).replace(b'"max_tokens"', b'"stream":true,"max_tokens"', 1)
     with behind_simulator(paced(ENDLESS, 2.0)) as servers:
         for kind in (PROXY, ASYNCIO):
-            rows[kind]["kB / idle with 1 MB"] = _idle_kb(servers[kind].asked(history), plan.idle // 10)
+            server = servers[kind].asked(history)
+            rows[kind]["kB / idle with 1 MB"] = _idle_kb(server, plan.idle // 10, spread=plan.idle / 100)
     with behind_canned(20) as servers:
         for kind in KINDS:
             server = servers[kind]
@@ -248,14 +255,15 @@ def _answers(server: Server, count: int) -> None:
     load.stop()
 
 
-def _idle_kb(server: Server, streams: int) -> float:
-    """kB (1,000 bytes) for each stream that is open and quiet."""
+def _idle_kb(server: Server, streams: int, *, spread: float = 0.0) -> float:
+    """kB (1,000 bytes) for each stream that is open and quiet; opened over ``spread`` seconds, so that what a request
+    takes for a moment is not counted for each."""
     warm = Load(server)
     warm.start(10, 0.1)
     warm.stop()
     before = resident_kib(server.pid)
     load = Load(server, renew=False)
-    load.start(streams, 0.0)
+    load.start(streams, spread)
     after = resident_kib(server.pid)
     load.stop()
     return (after - before) * 1.024 / streams

@@ -35,15 +35,18 @@ class Window:
 class Load:
     """Streams of one server. ``window`` is what has happened since it was last replaced.
 
-    ``renew``: a stream that ends is followed by another at once.
+    ``renew``: a stream that ends is followed by another at once. ``arrivals``: while it is measured, a new one begins
+    every so many seconds. (Renewed streams of one length fall into step and stay there, as real ones would not.)
     """
 
-    def __init__(self, server: Server, *, renew: bool = True) -> None:
+    def __init__(self, server: Server, *, renew: bool = True, arrivals: float | None = None) -> None:
         self.server = server
         self.window = Window()
         self.begun = 0
         """Streams whose first event has come."""
         self._renew = renew
+        self._arrivals = arrivals
+        self._next = time.perf_counter()
         self._poll = select.epoll()
         self._open: dict[int, socket.socket] = {}
         self._silent: set[int] = set()
@@ -68,8 +71,8 @@ class Load:
         """Go on for so long; what happened meanwhile."""
         self.window = window = Window()
         cpu, generator, start = cpu_seconds(self.server.pid), time.process_time(), time.perf_counter()
-        while (passed := time.perf_counter() - start) < seconds and self._open:
-            self.turn(seconds - passed)
+        while (passed := time.perf_counter() - start) < seconds:
+            self.turn(min(seconds - passed, self._arrive()))
         window.seconds = time.perf_counter() - start
         window.cpu = cpu_seconds(self.server.pid) - cpu
         window.generator = time.process_time() - generator
@@ -94,6 +97,15 @@ class Load:
         self._open[opened.fileno()] = opened
         self._silent.add(opened.fileno())
         self._poll.register(opened.fileno(), select.EPOLLIN)
+
+    def _arrive(self) -> float:
+        """Begin the streams that are due; seconds until the next one is."""
+        if self._arrivals is None:
+            return 1.0
+        while (left := self._next - time.perf_counter()) <= 0:
+            self.connect()
+            self._next += self._arrivals
+        return left
 
     def turn(self, timeout: float) -> None:
         """Read what is there, or the first that comes within ``timeout`` seconds."""

@@ -11,8 +11,9 @@ import sys
 
 def main() -> None:
     """Run the command line of ``sys.argv`` and end the process with its exit code."""
+    # There is no garbage in what is imported, and looking for it, now and at the end, is a tenth of a short command.
+    gc.disable()
     code = run(sys.argv[1:])
-    # At its end Python looks for garbage in all that was imported: a tenth of a short command.
     gc.freeze()
     sys.exit(code)
 
@@ -32,4 +33,5 @@ def _answer(args: list[str]) -> int:
         return code
     from kiro_rs_py.cli.app import run_app
 
+    gc.enable()
     return run_app(args)

@@ -7,7 +7,6 @@ alone decides what is right and wrong. No pathlib here either: it is a tenth of 
 
 from __future__ import annotations
 
-import gc
 import os
 
 _FLAGS = {"--breakdown": "breakdown", "--json": "as_json"}
@@ -75,7 +74,6 @@ def _count_tokens(args: list[str]) -> int | None:
             return None
     if ("file" in given) == ("text" in given):
         return None
-    gc.disable()  # what is imported now stays, and so does the request
     from kiro_rs_py.cli.counting import print_count
 
     print_count(**given)  # type: ignore[arg-type]  # the two tables above name its parameters
