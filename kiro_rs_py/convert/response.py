@@ -413,16 +413,16 @@ class MessageStream:
             self._blocks.redacted(reasoning.redacted)
 
     def _flush_text(self, *, is_answer: bool = True) -> None:
-        """Write what was held back: nothing can join it any more. ``is_answer``: it is what was asked for, not words on
-        the way there."""
+        """Write what was held back: nothing can join it any more. ``is_answer``: it may be what was asked for; words on
+        the way there are none, and clients that asked for JSON would fail to parse them."""
         if self._splitter is not None:
             self._pieces(self._splitter.flush())
         if self._stops is not None:
             self._show(self._stops.flush())
         if is_answer:
             self._show_answer()
-        elif self._answer is not None and (text := self._answer.take_unchecked()):
-            self._blocks.text(text)
+        elif self._answer is not None and self._answer.drop():
+            self.notes.append("left out words before the JSON answer")
 
     # --- endings ----------------------------------------------------------------------------------------------------
 

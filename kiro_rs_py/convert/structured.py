@@ -51,14 +51,15 @@ class HeldAnswer:
 
     def take(self) -> CheckedAnswer | None:
         """All that was held, checked; None if nothing was."""
-        text = self.take_unchecked()
+        text = "".join(self._parts)
+        self._parts.clear()
         return checked_answer(text, self._schema) if text else None
 
-    def take_unchecked(self) -> str:
-        """All that was held, as it is: words on the way to the answer, which may hold brackets too."""
-        text = "".join(self._parts)
-        self._parts = []
-        return text
+    def drop(self) -> bool:
+        """Forget what was held; whether there was anything."""
+        held = self.begun
+        self._parts.clear()
+        return held
 
 
 def checked_answer(text: str, schema: JsonObject) -> CheckedAnswer:

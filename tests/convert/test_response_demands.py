@@ -70,23 +70,19 @@ def test_thinking_is_shown_at_once(thought: KiroEvent) -> None:
     assert accumulated_by_sdk(given) == fold_message(given)
 
 
-def test_text_before_a_call_is_no_answer_and_stays_as_it_is() -> None:
+def test_words_before_a_call_are_no_answer_and_would_not_parse() -> None:
     stream = demanding()
     events: list[KiroEvent] = [text("Let me look at [1]."), tool("t", "Read", "{}", True), *FENCED, END]
     assert told(events, stream) == [
-        *("0 text", "text 'Let me look at [1].'", "stop 0"),
-        *("1 tool_use Read", "json {}", "stop 1"),
-        *("2 text", "text '{\"a\": 1}'", "stop 2", "tool_use"),
+        *("0 tool_use Read", "json {}", "stop 0"),
+        *("1 text", "text '{\"a\": 1}'", "stop 1", "tool_use"),
     ]
-    assert stream.notes == ["took what stood around the JSON answer away"]
+    assert stream.notes == ["left out words before the JSON answer", "took what stood around the JSON answer away"]
 
 
-def test_nor_is_text_before_more_thinking() -> None:
+def test_nor_are_words_before_more_thinking() -> None:
     events: list[KiroEvent] = [reasoning("hm"), text("See [1]. "), reasoning("oh"), *FENCED, END]
-    assert [line for line in told(events, demanding(ON)) if line.startswith("text")] == [
-        "text 'See [1]. '",
-        "text '{\"a\": 1}'",
-    ]
+    assert [line for line in told(events, demanding(ON)) if line.startswith("text")] == ["text '{\"a\": 1}'"]
 
 
 def test_stop_sequences_come_first() -> None:

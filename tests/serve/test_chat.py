@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.convert.events import AssistantText, ContextUsage, Fault, Metadata
 from kiro_rs_py.convert.kiro import AssistantMessage, ToolResult, ToolUse, UserMessage
 from kiro_rs_py.convert.search_results import SearchOutcome
@@ -44,6 +45,18 @@ async def test_a_search_in_the_middle_of_a_message(path: str) -> None:
     assert [types.count(type_) for type_ in ("message_start", "message_delta", "message_stop")] == [1, 1, 1]
     assert events_of(answer.body)[-2]["delta"]["stop_reason"] == "end_turn"
     assert client.queries == ["trio"]
+
+
+@pytest.mark.parametrize("path", [LIVE, HELD])
+async def test_a_json_answer_after_a_search(path: str) -> None:
+    """The only text is the JSON: clients parse every text of such an answer."""
+    client = SearchingClient([say("Look."), look("trio")], [say('Here: {"a"'), say(": 1}")])
+    schema: Json = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    demand: Json = {"format": {"type": "json_schema", "schema": schema}}
+    answer = await ask(app_of(client), "POST", path, body_of(tools=BOTH, output_config=demand))
+    kinds = [block["type"] for block in answer.json["content"]]
+    assert kinds == ["server_tool_use", "web_search_tool_result", "text"]
+    assert answer.json["content"][2]["text"] == '{"a": 1}'
 
 
 async def test_what_the_model_is_asked_next() -> None:
