@@ -3,7 +3,8 @@
 Written for speed where a frame is complete, as this runs once for each event of each stream (benchmarks/bench_codec.py
 has the figures):
 
-* A stream has about five distinct header blocks, so a block is parsed once and then found by its bytes.
+* A stream has about five distinct header blocks, so a block is parsed once and then found by its bytes; those that
+  every stream has can be given ready-made.
 * Slices of ``bytes`` are faster than a ``memoryview`` for frames of this size.
 * The message checksum covers the prelude. So the prelude's own checksum is computed only while the frame is
   incomplete, when its length has to be believed before the message checksum is there.
@@ -47,18 +48,18 @@ class EventStreamDecoder:
         while (frame := decoder.next_frame()) is not None: ...
 
     Good frames in front of a bad one are delivered before the error is raised. After an error every call raises it
-    again.
+    again. ``known_blocks`` are header blocks already parsed; frames come with these very objects.
     """
 
     __slots__ = ("_buffer", "_failure", "_known_blocks", "_position", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, known_blocks: Mapping[bytes, Mapping[str, HeaderValue]] = MappingProxyType({})) -> None:
         # Undecoded bytes are _buffer[_position:] + _tail. The tail collects the pieces of a frame larger than a read:
         # to append each of them to immutable bytes would take quadratic time.
         self._buffer = b""
         self._position = 0
         self._tail = bytearray()
-        self._known_blocks: dict[bytes, Mapping[str, HeaderValue]] = {}
+        self._known_blocks = known_blocks  # shared until this stream has one of its own
         self._failure: str | None = None
 
     def receive_data(self, data: bytes) -> None:
@@ -69,9 +70,8 @@ class EventStreamDecoder:
         """
         if self._failure is not None:
             raise CodecError(self._failure)
-        if self._position == len(self._buffer) and not self._tail:
+        if not self._buffer and not self._tail:
             self._buffer = data
-            self._position = 0
             return
         undecoded = self._undecoded()
         if undecoded > MAX_FRAME_BYTES:
@@ -169,7 +169,7 @@ class EventStreamDecoder:
             self._fail(exc)
             raise
         if len(self._known_blocks) < MAX_KNOWN_BLOCKS:
-            self._known_blocks[block] = headers
+            self._known_blocks = {**self._known_blocks, block: headers}
         return headers
 
     def _reject(self, start: int) -> NoReturn:

@@ -46,8 +46,13 @@ def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes) -> bytes:
 
 
 def event_frame(event_type: str, payload: bytes) -> bytes:
-    """A ``:message-type: event`` message as Kiro sends it, its headers in Kiro's order; the payload is JSON."""
-    return _assemble(encode_headers({":event-type": event_type}) + _EVENT_HEADERS, payload)
+    """A ``:message-type: event`` message as Kiro sends it; the payload is JSON."""
+    return _assemble(event_block(event_type), payload)
+
+
+def event_block(event_type: str) -> bytes:
+    """The header block of a ``:message-type: event`` message, in Kiro's order."""
+    return encode_headers({":event-type": event_type}) + _EVENT_HEADERS
 
 
 def exception_frame(exception_type: str, payload: bytes) -> bytes:

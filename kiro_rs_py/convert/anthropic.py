@@ -6,6 +6,7 @@ Values that are forwarded (``input_schema``, tool ``input``) are carried opaque.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -14,8 +15,25 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 JsonObject: TypeAlias = "dict[str, Json]"
 
 
+def json_object(text: str | bytes) -> JsonObject | None:
+    """The JSON object in ``text``; None when it holds anything else. For what others send and write."""
+    try:
+        value: Json = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def text_in(record: Mapping[str, object], *names: str) -> str | None:
+    """The first of the members that is a text and not blank, without blanks around it."""
+    texts = (value.strip() for name in names if isinstance(value := record.get(name), str))
+    return next((text for text in texts if text), None)
+
+
 @dataclass(frozen=True, slots=True)
 class TextBlock:
+    """Plain text, of whichever side."""
+
     text: str
 
 
@@ -43,17 +61,23 @@ class DocumentBlock:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingBlock:
+    """What a model thought in an earlier turn."""
+
     thinking: str
     signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RedactedThinkingBlock:
+    """Thinking that Anthropic has encrypted."""
+
     data: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolUseBlock:
+    """The model's call of a tool; ``input`` is carried opaque."""
+
     id: str
     name: str
     input: Json
@@ -61,6 +85,8 @@ class ToolUseBlock:
 
 @dataclass(frozen=True, slots=True)
 class ToolResultBlock:
+    """What the client says a tool returned."""
+
     tool_use_id: str
     content: tuple[ContentBlock, ...]
     is_error: bool = False
@@ -125,6 +151,8 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
+    """Which tools the model may or must call."""
+
     type: Literal["auto", "any", "tool", "none"] = "auto"
     name: str | None = None
     disable_parallel_tool_use: bool = False

@@ -67,6 +67,11 @@ class BlockWriter:
         self.left_open = False
         """The last block was abandoned: no other may come behind it."""
 
+    @property
+    def in_thought(self) -> bool:
+        """More thinking would join the open block. A signature ends its block; what follows it is another thought."""
+        return self.open is Open.THINKING and not self._signature
+
     def take(self) -> list[MessageStreamEvent]:
         events, self.events = self.events, []
         return events
@@ -95,8 +100,7 @@ class BlockWriter:
         self.written.add(text)
         match self._format:
             case "blocks":
-                # A signature ends its block; what follows it is another thought.
-                if self.open is not Open.THINKING or self._signature:
+                if not self.in_thought:
                     self._begin_thinking()
                 self.events.append(ThinkingDelta(self.index, text))
             case "reasoning_content":

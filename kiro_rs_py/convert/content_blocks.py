@@ -35,8 +35,6 @@ from kiro_rs_py.convert.client_json import (
     optional,
     string,
 )
-from kiro_rs_py.convert.search_results import parse_result_content, text_for_model
-from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME
 
 Block = TypeVar("Block")
 
@@ -149,6 +147,8 @@ def _tool_reference(item: JsonObject) -> ToolReferenceBlock:
 
 def _server_tool_use(item: JsonObject) -> ContentBlock:
     """A web search is a call like any other to Kiro; what else Anthropic's servers ran has no place there."""
+    from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME  # see _web_search_tool_result
+
     tool_use_id, given = item.get("id"), item.get("input")
     if item.get("name") != SEARCH_NAME or not isinstance(tool_use_id, str) or not tool_use_id:
         return OtherBlock("server_tool_use")
@@ -156,6 +156,9 @@ def _server_tool_use(item: JsonObject) -> ContentBlock:
 
 
 def _web_search_tool_result(item: JsonObject) -> ContentBlock:
+    # Here, since the start of `count-tokens` waits for imports, and few conversations hold searches.
+    from kiro_rs_py.convert.search_results import parse_result_content, text_for_model
+
     outcome = parse_result_content(item.get("content"))
     text, tool_use_id = text_for_model(outcome), item.get("tool_use_id")
     if not isinstance(tool_use_id, str) or not tool_use_id:

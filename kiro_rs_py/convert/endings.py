@@ -17,7 +17,8 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
     "MODEL_CONTEXT_WINDOW_EXCEEDED": "model_context_window_exceeded",
     "CONTENT_FILTERED": "refusal",
     "PAUSE_TURN": "pause_turn",
-    "STOP_SEQUENCE": "stop_sequence",
+    # The client's stop sequences are not sent: it can only be one of the service's own, which the client knows not.
+    "STOP_SEQUENCE": "end_turn",
 }
 # A client must run the complete calls it was given, whatever else upstream says: it reports END_TURN for about 38 % of
 # tool turns (upstream-protocol §2.5), and a full window would otherwise hide them (B14). Only these say more.
@@ -72,8 +73,8 @@ class Ledger:
                 self._percentage = percentage
             case Metering(credits_used):
                 self.credits += credits_used
-            case Metadata(stop_reason, usage, percentage):
-                self.complete = True
+            case Metadata(stop_reason, usage, percentage, is_end):
+                self.complete |= is_end
                 self._stop_reason = stop_reason or self._stop_reason
                 self._exact = usage or self._exact
                 self._percentage = percentage or self._percentage

@@ -156,17 +156,33 @@ def turns_of(
         return [*turns, _merged_user(last, view)]
     if earlier:
         turns += [_merged_user(earlier, view), AssistantTurn(texts.CLOSED_TURN)]
+        notes.append("put an assistant turn before the last user message")
     return [*turns, _merged_user([current], view)]
 
 
-def entries(turns: Iterable[Turn]) -> list[HistoryEntry]:
-    """Turns as they are sent. Kiro is given no turn without any content (R4)."""
-    return [user_message(turn) if isinstance(turn, UserTurn) else _assistant_message(turn) for turn in turns]
+def entries(turns: Sequence[Turn], notes: list[str]) -> list[HistoryEntry]:
+    """Turns as they are sent. Kiro is given no turn without any content (R4), and the user's first, also behind the
+    system pair (R3)."""
+    sent: list[HistoryEntry] = []
+    if turns and isinstance(turns[0], AssistantTurn):
+        notes.append("put a user turn before the assistant's first")
+        sent.append(UserMessage(texts.FIRST_TURN))
+    sent += [_user_message(turn) if isinstance(turn, UserTurn) else _assistant_message(turn) for turn in turns]
+    empty = sum(not (turn.text or _extras(turn)) for turn in turns)
+    if empty:
+        notes.append(f"filled {empty} empty turns")
+    return sent
 
 
-def user_message(turn: UserTurn) -> UserMessage:
-    text = turn.text if turn.text or turn.images or turn.results else texts.EMPTY_USER
-    return UserMessage(text, tuple(turn.images), tuple(turn.results))
+def _extras(turn: Turn) -> object:
+    """True if there is something beside the text."""
+    return turn.images or turn.results if isinstance(turn, UserTurn) else turn.uses or turn.reasoning
+
+
+def _user_message(turn: UserTurn) -> UserMessage:
+    return UserMessage(
+        turn.text or ("" if _extras(turn) else texts.EMPTY_USER), tuple(turn.images), tuple(turn.results)
+    )
 
 
 def _assistant_message(turn: AssistantTurn) -> AssistantMessage:

@@ -19,7 +19,7 @@ class LoneAnswer:
         # D-18: see MessageStream.
         self._blocks = BlockWriter(MessageStart(message_id, model, Usage(input_estimate, 1)), "blocks")
         self.usage = Usage(input_estimate, 0)
-        """Final once the events were made."""
+        """Final once :meth:`events` were made."""
 
     def events(self, query: str, outcome: SearchOutcome) -> list[MessageStreamEvent]:
         """All events of the message."""

@@ -127,6 +127,7 @@ _DELTA_HEADS: Final[Mapping[type, Sequence[str]]] = {
     )
 }
 _DELTA_TAIL: Final = "}}\n\n"
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps would make one each time
 # JSON may carry these raw, but httpx and others take them for line ends and tear the data line apart.
 _LINE_BREAKS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
@@ -160,7 +161,7 @@ def encode_events(events: Iterable[MessageStreamEvent]) -> bytes:
 
 def _encode(event: MessageStreamEvent) -> str:
     data = event_json(event)
-    return f"event: {data['type']}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    return f"event: {data['type']}\ndata: {_dump(data)}\n\n"
 
 
 def event_json(event: MessageStreamEvent) -> JsonObject:

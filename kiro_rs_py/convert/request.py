@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import JsonObject, MessagesRequest, Thinking, ToolNames
 from kiro_rs_py.convert.blocks import ThinkingFormat
-from kiro_rs_py.convert.history import AssistantTurn, UserTurn, entries, folded, turns_of, user_message, without_prefill
+from kiro_rs_py.convert.history import AssistantTurn, UserTurn, entries, folded, turns_of, without_prefill
 from kiro_rs_py.convert.kiro import AssistantMessage, ConversationState, HistoryEntry, UserMessage
 from kiro_rs_py.convert.models import THINKING_SUFFIX, ModelCatalog, ResolvedModel
 from kiro_rs_py.convert.native_thinking import NativeThinking
@@ -23,7 +23,7 @@ from kiro_rs_py.convert.tools import (
     mentioned,
     offered_tools,
     plan_search,
-    specification,
+    specifications,
     turn_instructions,
     wire_names,
     with_placeholders,
@@ -112,20 +112,18 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
     history: list[HistoryEntry] = []
     if system:
         history += [UserMessage(system), AssistantMessage(texts.SYSTEM_ACKNOWLEDGEMENT)]
-    if turns and isinstance(turns[0], AssistantTurn):
-        # Kiro wants the user first, also behind the system pair (R3).
-        history.append(UserMessage(texts.FIRST_TURN))
-    history += entries(turns)
+    demanding = _with_demands(current, turn_instructions(request, offered, names, notes))
+    *past, last = entries([*turns, demanding], notes)
+    assert isinstance(last, UserMessage)
 
-    tools = tuple(specification(tool, names) for tool in offered)
-    tools = compressed(tools, options.tool_compression_bytes, notes)
+    tools = compressed(specifications(offered, names, notes), options.tool_compression_bytes, notes)
     used = (use.name for turn in turns if isinstance(turn, AssistantTurn) for use in turn.uses)
     state = ConversationState(
         conversation_id=session_of(request.user_id) or ids.conversation,
         continuation_id=ids.continuation,
         model_id=model.upstream_id,
-        current=user_message(_with_demands(current, turn_instructions(request, offered, names, notes))),
-        history=tuple(history),
+        current=last,
+        history=(*history, *past),
         tools=with_placeholders(tools, used, notes),
         extra_fields=native_fields(model.native, thinking, effort),
     )
@@ -138,7 +136,7 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
         thinking=ThinkingPlan(thinking is not None and thinking.on, shown or "blocks"),
         stop_sequences=request.stop_sequences,
         web_search=web_search,
-        search_plan=plan_search(offered, names),
+        search_plan=plan_search(offered, names, notes),
         answer_schema=request.output_schema,
         one_call=request.tool_choice.disable_parallel_tool_use,
         notes=tuple(notes),

@@ -8,8 +8,7 @@ plain answer.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -17,15 +16,17 @@ from kiro_rs_py.convert.anthropic import JsonObject, ToolNames
 from kiro_rs_py.convert.blocks import BlockWriter, Open, ThinkingFormat
 from kiro_rs_py.convert.client_json import compact
 from kiro_rs_py.convert.endings import Content, Ledger
-from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment
+from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment, bare_code
 from kiro_rs_py.convert.kiro import AssistantMessage, ToolResult
 from kiro_rs_py.convert.message_events import (
     ErrorEvent,
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
     MessageStreamEvent,
     TextDelta,
+    ThinkingDelta,
     Usage,
 )
 from kiro_rs_py.convert.rounds import Round, SearchCall, results_of
@@ -34,15 +35,21 @@ from kiro_rs_py.convert.stops import StopScanner
 from kiro_rs_py.convert.structured import HeldAnswer
 from kiro_rs_py.convert.thinking import Piece, ThinkingSplitter
 from kiro_rs_py.convert.tokens import count_text
-from kiro_rs_py.convert.tool_calls import ToolCall
+from kiro_rs_py.convert.tool_calls import Line, ToolCall
 from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME
 from kiro_rs_py.errors import ContextWindowFull, EmptyAnswer, UpstreamFault
 
 _new_tuple = tuple.__new__
+_DELTAS: Mapping[type | None, type[TextDelta]] = {  # all of them are an index and a text
+    AssistantText: TextDelta,
+    Reasoning: ThinkingDelta,  # type: ignore[dict-item]
+    ToolUseFragment: InputJsonDelta,  # type: ignore[dict-item]
+}
 
 # Faults that say the prompt, or prompt and answer, do not fit (upstream-protocol §11.1, §11.2).
-_LENGTH_EXCEEDED = "ContentLengthExceededException"
+_LENGTH_EXCEEDED = "ContentLengthExceeded"
 _TOO_LONG_REASONS = frozenset({"CONTENT_LENGTH_EXCEEDS_THRESHOLD", "PROMPT_TOO_LONG"})
+_TWICE = "left out thinking in tags: it came as thinking before"
 
 
 class ThinkingWish(Protocol):
@@ -113,8 +120,9 @@ class MessageStream:
         self.expects_metadata = expects_metadata
         self._search_tool = search_tool
         self._round = Round()
-        # Set if the next text goes into the open text block as it is: the short way, for nine events in ten.
-        self._straight = False
+        # What is only a piece of the open block goes the short way: nine events in ten.
+        self._straight: type[KiroEvent] | None = None
+        self._straight_delta = TextDelta
         self._written = self._blocks.written
         self._stops = StopScanner(stop_sequences) if any(stop_sequences) else None
         self._answer = None if answer_schema is None else HeldAnswer(answer_schema)
@@ -131,12 +139,8 @@ class MessageStream:
         self._splitter = ThinkingSplitter() if self._thinking_on else None
         self._native_reasoning = False
         self._reasoned = False
-        # Only one block is open at a time: what comes while a tool call is unfinished waits in order (D-2).
-        self._calls: dict[str, ToolCall] = {}
+        self._line = Line()
         self._call: ToolCall | None = None
-        self._last_id = ""
-        # Made with the first call: most answers have none, and it takes half a kilobyte of every open stream.
-        self._waiting: deque[AssistantText | Reasoning | ToolCall] | None = None
 
     @property
     def started(self) -> bool:
@@ -169,14 +173,14 @@ class MessageStream:
         Raises UpstreamFault for an error or exception frame, ContextWindowFull if it says "too long" before any
         output. Too long after output is how a long answer ends: see :meth:`finish`.
         """
-        blocks = self._blocks
-        if self._straight and type(event) is AssistantText:
-            text = event[0]
-            if text.isascii():
-                self._written.counted += len(text)
-            else:
-                self._written.add(text)
-            return [_new_tuple(TextDelta, (blocks.index, text))] if text else []
+        if type(event) is self._straight:
+            text = event[0] if type(event) is AssistantText and self._stops is None else self._plain_piece(event)
+            if text:
+                if text.isascii():
+                    self._written.counted += len(text)
+                else:
+                    self._written.add(text)
+                return [_new_tuple(self._straight_delta, (self._blocks.index, text))]
         match event:
             case AssistantText() | Reasoning() | ToolUseFragment():
                 if self._phase is _Phase.ANSWERING:
@@ -185,16 +189,31 @@ class MessageStream:
                 self._fault(event)
             case _:
                 self._ledger.receive(event)
-        self._straight = (
-            blocks.open is Open.TEXT
-            and self._phase is _Phase.ANSWERING
-            and self._splitter is None
-            and self._stops is None
-            and self._answer is None
-            and self._call is None
-            and self._search_tool is None
-        )
-        return blocks.take()
+                return self._blocks.take()
+        self._straight = self._short_way()
+        self._straight_delta = _DELTAS.get(self._straight, TextDelta)
+        return self._blocks.take()
+
+    def _short_way(self) -> type[KiroEvent] | None:
+        """The kind of event that will only add a piece to the open block, if there is such a kind."""
+        if self._phase is not _Phase.ANSWERING or self._answer is not None or self._search_tool is not None:
+            return None
+        if self._call is not None:
+            return ToolUseFragment if self._call.opened and not self._line else None
+        if self._blocks.open is Open.TEXT and self._splitter is None:
+            return AssistantText
+        return Reasoning if self._native_reasoning and self._blocks.in_thought else None
+
+    def _plain_piece(self, event: KiroEvent) -> str:
+        """The piece that an event of the kind above adds; empty if there is more to it."""
+        if type(event) is AssistantText:
+            return event.content if self._stops is not None and self._stops.passes(event.content) else ""
+        if type(event) is ToolUseFragment:
+            call = self._call
+            return call.extended(event) if call is not None and self._line.call_of(event) is call else ""
+        if type(event) is Reasoning and not (event.signature or event.redacted):
+            return event.text
+        return ""
 
     def finish(self) -> list[MessageStreamEvent]:
         """The end of an answer that upstream ended without an error; empty if the message has ended already.
@@ -279,7 +298,7 @@ class MessageStream:
     def _content(self, event: AssistantText | Reasoning | ToolUseFragment) -> None:
         """Put ``event`` in line, then write what is next."""
         if isinstance(event, ToolUseFragment):
-            self._add_fragment(event)
+            self._line.add(event)
             self._write_waiting()
             return
         if self._search_tool is not None:
@@ -287,34 +306,18 @@ class MessageStream:
         if self._call is None:
             self._write(event)
         else:
-            self._put_in_line(event)
+            self._line.put(event)
             self._write_waiting()
-
-    def _add_fragment(self, fragment: ToolUseFragment) -> None:
-        # Without an id it continues the newest call (upstream-protocol §2.5).
-        tool_use_id = fragment.tool_use_id or self._last_id
-        if tool_use_id:
-            self._last_id = tool_use_id
-            call = self._calls.get(tool_use_id)
-            if call is None:
-                call = self._calls[tool_use_id] = ToolCall(tool_use_id)
-                self._put_in_line(call)
-            call.add(fragment)
-
-    def _put_in_line(self, item: AssistantText | Reasoning | ToolCall) -> None:
-        if self._waiting is None:
-            self._waiting = deque()
-        self._waiting.append(item)
 
     def _write_waiting(self) -> None:
         while self._phase is _Phase.ANSWERING:
             if self._call is not None:
                 self._write_call(self._call)
-                if not (self._call.stopped or (self._waiting and self._call.close_if_whole())):
+                if not (self._call.stopped or (self._line and self._call.close_if_whole())):
                     return
                 self._end_call(self._call)
-            elif self._waiting:
-                item = self._waiting.popleft()
+            elif self._line:
+                item = self._line.take()
                 if isinstance(item, ToolCall) and self._is_surplus(item):
                     self.notes.append("left out a tool call: the client takes one at a time")
                 elif isinstance(item, ToolCall):
@@ -363,7 +366,10 @@ class MessageStream:
     def _pieces(self, pieces: list[Piece]) -> None:
         # A piece of text is the last one, since the splitter is done then: no stop sequence can match in mid-list.
         for thinking, text in pieces:
-            if thinking:
+            if thinking and self._native_reasoning:
+                if _TWICE not in self.notes:
+                    self.notes.append(_TWICE)
+            elif thinking:
                 self._blocks.thinking(text)
             else:
                 self._visible_text(text)
@@ -375,9 +381,13 @@ class MessageStream:
             text = self._stops.receive(text)
         self._show(text)
         if self._stops is not None and self._stops.matched is not None:
-            self._stop_sequence = self._stops.matched
             self._show_answer()
-            self._settle("stop_sequence")
+            if self._tool_used:
+                # Clients run a call only when the message says so (B14).
+                self._settle("tool_use")
+            else:
+                self._stop_sequence = self._stops.matched
+                self._settle("stop_sequence")
 
     def _show(self, text: str) -> None:
         if self._answer is not None:
@@ -400,9 +410,10 @@ class MessageStream:
         if self._phase is not _Phase.ANSWERING:
             return
         if not self._native_reasoning:
-            # Tags are no longer looked for (D-7), and a block of theirs ends here: it has no part in the signature.
+            # A block of tags ends here: it has no part in the signature. What comes in tags from now on is left out
+            # (D-7): some models write the thought into the text once more (field-notes §1 row 26).
             self._native_reasoning = True
-            self._splitter = None
+            self._splitter = ThinkingSplitter()
             if self._blocks.open is Open.THINKING:
                 self._blocks.close()
         if reasoning.text:
@@ -429,11 +440,11 @@ class MessageStream:
     def _fault(self, fault: Fault) -> None:
         if self._phase is not _Phase.ANSWERING:
             return
-        too_long = fault.code == _LENGTH_EXCEEDED or fault.reason in _TOO_LONG_REASONS
+        too_long = bare_code(fault.code) == _LENGTH_EXCEEDED or fault.reason in _TOO_LONG_REASONS
         begun = self._blocks.started or (self._answer is not None and self._answer.begun)
         if too_long and not begun:
             raise ContextWindowFull("The conversation is too long for the model.", reason=fault.reason or fault.code)
-        if fault.code != _LENGTH_EXCEEDED:
+        if not too_long:
             raise UpstreamFault(fault.code, fault.message or "Kiro ended the answer.", reason=fault.reason)
         self._end_content()
         self._settle("max_tokens")
@@ -444,7 +455,7 @@ class MessageStream:
 
     def _close(self) -> None:
         self._phase = _Phase.CLOSED
-        self._straight = False
+        self._straight = None
 
     def _end_content(self) -> None:
         """No more content comes: end what is unfinished."""

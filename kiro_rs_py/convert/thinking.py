@@ -1,8 +1,9 @@
 """Thinking that the model writes into its text, as ``<thinking>…</thinking>``, told apart from the answer.
 
-The rules are those of response-conversion D-6. The tag counts only before any visible text. The block ends at the
-first closing tag that is not quoted, that is, wrapped on both sides by the same one of `` ` `` ``"`` ``'``. One newline
-after the opening tag and one before the closing tag belong to the tags, and so do all newlines after the latter.
+The rules are those of response-conversion D-6. The tag counts only before any visible text, there as often as it comes.
+The block ends at the first closing tag that is not quoted, that is, wrapped on both sides by the same one of `` ` ``
+``"`` ``'``. One newline after the opening tag and one before the closing tag belong to the tags, and so do all newlines
+after the latter.
 
 What comes out depends on the text alone, never on how it was cut: only a tail that might still become part of a tag is
 held back.
@@ -34,7 +35,7 @@ class _Phase(Enum):
     """Behind the opening tag, whose newline may come."""
     THINKING = auto()
     CLOSED = auto()
-    """Behind the closing tag, whose newlines may come."""
+    """Behind the closing tag, whose newlines may come, and then another thought."""
     TEXT = auto()
     """The rest is the answer, tags included."""
 
@@ -47,6 +48,8 @@ class ThinkingSplitter:
         self._held = ""
         # The character in front of `_held` inside the block: a closing tag behind a quote may be quoted.
         self._previous = ""
+        # A thought that comes next joins the one before it.
+        self._again = False
 
     @property
     def done(self) -> bool:
@@ -61,12 +64,13 @@ class ThinkingSplitter:
     def flush(self) -> list[Piece]:
         """The pieces left when a block of another kind begins, or at the end of the answer.
 
-        A block still open ends here, whether or not a tag closed it; what follows is answer. Without a block, and
-        with nothing visible so far, a tag may still come.
+        A block still open ends here, and what follows is answer. Where none is open, and with nothing visible so far,
+        a tag may still come.
         """
         pieces = self._split(at_end=True)
-        if self._phase is not _Phase.BEFORE:
-            self._phase = _Phase.TEXT
+        waits = self._phase in (_Phase.BEFORE, _Phase.CLOSED)
+        self._phase = _Phase.BEFORE if waits else _Phase.TEXT
+        self._again = False
         return pieces
 
     def _split(self, *, at_end: bool) -> list[Piece]:
@@ -84,7 +88,9 @@ class ThinkingSplitter:
                 case _Phase.CLOSED:
                     self._held = self._held.lstrip("\r\n")
                     if self._held:
-                        self._phase = _Phase.TEXT
+                        # Nothing visible has come yet: models think in several segments now and then.
+                        self._phase = _Phase.BEFORE
+                        self._again = self._previous != ""
                 case _:
                     self._emit(pieces, thinking=False, length=len(self._held))
         return pieces
@@ -95,6 +101,8 @@ class ThinkingSplitter:
         if blank and visible.startswith(OPEN_TAG):
             self._held = visible[len(OPEN_TAG) :]
             self._phase = _Phase.OPENED
+            if self._again:
+                pieces.append(Piece(True, "\n\n"))
         elif not (blank and OPEN_TAG.startswith(visible)):
             self._phase = _Phase.TEXT
         elif at_end:

@@ -25,7 +25,7 @@ from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.convert.websearch import SearchPlan, is_web_search, offered_search, search_plan
 
 MAX_DESCRIPTION_CHARS = 10_000
-_CHUNKED = {"Write": texts.WRITE_SUFFIX, "Edit": texts.EDIT_SUFFIX}
+_HINTS = {"Write": f"\n{texts.WRITE_SUFFIX}", "Edit": f"\n{texts.EDIT_SUFFIX}"}
 _TOOL_SEARCH = "tool_search_tool"
 
 
@@ -62,9 +62,9 @@ def offered_tools(request: MessagesRequest, in_use: Collection[str], notes: list
     return tuple(offered.values())
 
 
-def plan_search(offered: Iterable[Tool], names: WireNames) -> SearchPlan | None:
+def plan_search(offered: Iterable[Tool], names: WireNames, notes: list[str]) -> SearchPlan | None:
     """The web search among the :func:`offered_tools`, if there is one: its calls are ours to carry out."""
-    return next((search_plan(tool, names[tool.name]) for tool in offered if is_web_search(tool)), None)
+    return next((search_plan(tool, names[tool.name], notes) for tool in offered if is_web_search(tool)), None)
 
 
 def mentioned(messages: Iterable[Message]) -> tuple[str, ...]:
@@ -97,18 +97,32 @@ def _as_client_tool(tool: Tool) -> Tool | None:
 
 def writes_files(tools: Iterable[Tool]) -> bool:
     """Whether the hints about large files make sense: a tool is called exactly ``Write`` or ``Edit`` (§5.1)."""
-    return any(tool.name in _CHUNKED for tool in tools)
+    return any(tool.name in _HINTS for tool in tools)
 
 
-def specification(tool: Tool, names: WireNames) -> ToolSpecification:
-    """One tool as it is sent."""
-    # Kiro refuses blank descriptions (R6).
-    description = tool.description if tool.description.strip() else f"Tool: {tool.name}"
-    if tool.name in _CHUNKED:
-        description = f"{description}\n{_CHUNKED[tool.name]}"
-    return ToolSpecification(
-        names[tool.name], description[:MAX_DESCRIPTION_CHARS], acceptable_schema(tool.input_schema)
+def specifications(offered: Iterable[Tool], names: WireNames, notes: list[str]) -> tuple[ToolSpecification, ...]:
+    """The tools as they are sent; each kind of repair is one note with its count."""
+    filled = cut = repaired = 0
+    made: list[ToolSpecification] = []
+    for tool in offered:
+        schema = acceptable_schema(tool.input_schema)
+        description, hint = tool.description, _HINTS.get(tool.name, "")
+        room = MAX_DESCRIPTION_CHARS - len(hint)  # for a hint to be of use, all of it has to arrive
+        if not description.strip():
+            # Kiro refuses blank descriptions (R6).
+            description = f"Tool: {tool.name}"
+            filled += 1
+        cut += len(description) > room
+        repaired += schema != tool.input_schema
+        made.append(ToolSpecification(names[tool.name], description[:room] + hint, schema))
+    kinds = (
+        (len(names.client_names), "sent {} tool names as aliases"),
+        (filled, "filled {} empty tool descriptions"),
+        (cut, f"cut {{}} tool descriptions to {MAX_DESCRIPTION_CHARS} characters"),
+        (repaired, "repaired {} tool schemas"),
     )
+    notes += [words.format(count) for count, words in kinds if count]
+    return tuple(made)
 
 
 def with_placeholders(

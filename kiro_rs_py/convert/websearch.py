@@ -31,6 +31,8 @@ QUERY_PREFIX: Final = "Perform a web search for the query: "
 """What Claude Code puts before the query."""
 
 DEFAULT_MAX_USES: Final = 5
+MAX_USES: Final = 20
+"""Each use is a call to the service and a round of the conversation: no client may ask for any number of them."""
 MAX_QUERY_CHARACTERS: Final = 2000
 """Nobody knows the service's limit; a search engine makes nothing of more."""
 
@@ -87,10 +89,12 @@ def lone_search(request: MessagesRequest) -> str | None:
     return query
 
 
-def search_plan(tool: Tool, wire_name: str) -> SearchPlan:
-    """What the web search ``tool`` allows."""
-    max_uses = DEFAULT_MAX_USES if tool.max_uses is None else max(0, tool.max_uses)
-    return SearchPlan(wire_name, max_uses, DomainFilter(tool.allowed_domains, tool.blocked_domains))
+def search_plan(tool: Tool, wire_name: str, notes: list[str]) -> SearchPlan:
+    """What the web search ``tool`` allows, up to :data:`MAX_USES`."""
+    wanted = DEFAULT_MAX_USES if tool.max_uses is None else max(0, tool.max_uses)
+    if wanted > MAX_USES:
+        notes.append(f"held the web searches to {MAX_USES} instead of {wanted}")
+    return SearchPlan(wire_name, min(wanted, MAX_USES), DomainFilter(tool.allowed_domains, tool.blocked_domains))
 
 
 def offered_search(tool: Tool) -> Tool:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiro_rs_py.codec.decoder import MAX_KNOWN_BLOCKS, EventStreamDecoder
-from kiro_rs_py.codec.frame import MAX_FRAME_BYTES, Frame, encode_frame, event_frame
+from kiro_rs_py.codec.frame import MAX_FRAME_BYTES, Frame, encode_frame, event_block, event_frame
 from kiro_rs_py.errors import CodecError, TruncatedStream
 from tests.codec.wire import (
     GOLDEN,
@@ -309,3 +309,17 @@ def test_noise_never_becomes_a_frame(reads: list[bytes]) -> None:
     frames, error = decode(reads)
     assert frames == []
     assert (error is None) == (not b"".join(reads))
+
+
+def test_known_header_blocks_are_not_parsed_again() -> None:
+    known = {event_block("one"): {"ready": "made"}}
+    decoder = EventStreamDecoder(known)
+    decoder.receive_data(event_frame("one", b"{}") + event_frame("two", b"{}") * 2)
+    first, second, third = decoder.next_frame(), decoder.next_frame(), decoder.next_frame()
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.headers is known[event_block("one")]
+    assert second.headers is third.headers
+    assert second.headers[":event-type"] == "two"
+    assert len(known) == 1

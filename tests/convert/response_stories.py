@@ -72,13 +72,47 @@ STORIES = [
         ["0 text", "text 'Hi'", "stop 0", "end_turn"],
     ),
     Story(
-        "once thinking is native, tags are text",
-        [reasoning("hm"), signature("s"), text("<thinking>a</thinking>")],
+        "once thinking is native, tags only repeat it",
+        [reasoning("hm"), signature("s"), text("<thinking>h"), text("m</thinking>\n\nHi <thinking>")],
         [
             *("0 thinking", "thinking 'hm'", "signature s", "stop 0"),
-            *("1 text", "text '<thinking>a</thinking>'", "stop 1", "end_turn"),
+            *("1 text", "text 'Hi <thinking>'", "stop 1", "end_turn"),
         ],
         ON,
+    ),
+    Story(
+        "thoughts in a row are one block",
+        [text("<thinking>a</thinking>\n\n<thin"), text("king>b</thinking>\n\nC")],
+        [
+            *("0 thinking", "thinking 'a'", "thinking '\\n\\n'", "thinking 'b'", "placeholder", "stop 0"),
+            *("1 text", "text 'C'", "stop 1", "end_turn"),
+        ],
+        ON,
+    ),
+    Story(
+        "a thought behind a tool call",
+        [text("<thinking>a</thinking>\n"), tool("t", "Read", "{}", True), text("<thinking>b</thinking>\n\nC")],
+        [
+            *("0 thinking", "thinking 'a'", "placeholder", "stop 0"),
+            *("1 tool_use Read", "json {}", "stop 1"),
+            *("2 thinking", "thinking 'b'", "placeholder", "stop 2"),
+            *("3 text", "text 'C'", "stop 3", "tool_use"),
+        ],
+        ON,
+    ),
+    Story(
+        "half a character in the arguments of a call",
+        [tool("t", "Read", '{"a":"x\\ud83d'), tool("t", "Read", 'y"'), tool("t", "Read", "}", True)],
+        [
+            *("0 tool_use Read", """json {"a":"x""", """json \\ufffdy\"""", "json }", "stop 0", "tool_use"),
+        ],
+    ),
+    Story(
+        "a stop sequence does not hide a call",
+        [tool("t", "Read", "{}", True), text("Now STOP and more")],
+        [*("0 tool_use Read", "json {}", "stop 0"), *("1 text", "text 'Now '", "stop 1", "tool_use")],
+        OFF,
+        {"stop_sequences": ("STOP",)},
     ),
     Story(
         "a tagged block has no part in a native signature",

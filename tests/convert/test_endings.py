@@ -44,7 +44,7 @@ def ledger(*events: KiroEvent, window: int = 200_000) -> Ledger:
         ([Metadata("CONTENT_FILTERED")], TOOL, "refusal"),
         ([Metadata("PAUSE_TURN")], NOTHING, "pause_turn"),
         ([Metadata("PAUSE_TURN")], TOOL, "tool_use"),
-        ([Metadata("STOP_SEQUENCE")], NOTHING, "stop_sequence"),
+        ([Metadata("STOP_SEQUENCE")], NOTHING, "end_turn"),
         ([Metadata("UNKNOWN")], NOTHING, "end_turn"),
         ([Metadata("UNKNOWN"), FULL], NOTHING, "model_context_window_exceeded"),
         ([Metadata("MAX_TOKENS"), Metadata()], NOTHING, "max_tokens"),
@@ -63,6 +63,8 @@ def test_stop_reason(events: list[KiroEvent], content: Content, stop_reason: str
         ([], TOOL, "tool_use"),
         ([Metadata()], NOTHING, "end_turn"),
         ([Metadata("END_TURN")], NOTHING, "end_turn"),
+        ([Metadata(usage=TokenUsage(5, 1, 0, 0), is_end=False)], NOTHING, "max_tokens"),
+        ([Metadata(), Metadata(percentage=5.0, is_end=False)], NOTHING, "end_turn"),
     ],
 )
 def test_a_missing_end_mark(events: list[KiroEvent], content: Content, stop_reason: str) -> None:

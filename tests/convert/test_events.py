@@ -164,7 +164,7 @@ def test_frames_from_the_wire(hexadecimal: str, event: KiroEvent) -> None:
         (
             "messageMetadataEvent",
             {"tokenUsage": {"uncachedInputTokens": 5, "outputTokens": 1}},
-            Metadata(usage=TokenUsage(5, 1, 0, 0)),
+            Metadata(usage=TokenUsage(5, 1, 0, 0), is_end=False),
         ),
         (
             "invalidStateEvent",

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from kiro_rs_py.convert import texts
-from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.convert.messages_request import parse_messages_request
 from kiro_rs_py.convert.request import convert_request
+from kiro_rs_py.convert.tools import MAX_DESCRIPTION_CHARS
 from tests.convert.converting import IDS, OPTIONS, TESTS, convert, kiro_body
 from tests.convert.kiro_rules import violations
 
@@ -20,11 +21,12 @@ def load_pairs(name: str) -> list[JsonObject]:
     return [json.loads(line) for line in (TESTS / "vectors" / name).read_text(encoding="utf-8").splitlines()]
 
 
-def filled(kiro: object, *, writes_files: bool) -> object:
+def filled(kiro: Json, *, writes_files: bool) -> Json:
     """A recorded body with our words for its placeholders.
 
-    Two things are decided otherwise than by the recorded proxy: the chunk policy goes out only with Write or Edit, and
-    images are named after their bytes (its pairs hold PNGs under every label) (PRODUCT §3.1).
+    Three things are decided otherwise than by the recorded proxy: the chunk policy goes out only with Write or Edit,
+    images are named after their bytes (its pairs hold PNGs under every label), and a long description is cut before
+    its hint, not behind it (PRODUCT §3.1).
     """
     text = json.dumps(kiro, ensure_ascii=False)
     policy = "\\n⟨CHUNK_POLICY⟩"
@@ -34,7 +36,13 @@ def filled(kiro: object, *, writes_files: bool) -> object:
         "⟨EDIT_SUFFIX⟩", inside(texts.EDIT_SUFFIX)
     )
     text = re.sub(r'"format": "\w+", "source": \{"bytes": "iVBOR', '"format": "png", "source": {"bytes": "iVBOR', text)
-    return json.loads(text)
+    body = json.loads(text)
+    current = body["conversationState"]["currentMessage"]["userInputMessage"]["userInputMessageContext"]
+    for tool in (tool["toolSpecification"] for tool in current.get("tools", ())):
+        hint = {"Write": f"\n{texts.WRITE_SUFFIX}", "Edit": f"\n{texts.EDIT_SUFFIX}"}.get(tool["name"], "")
+        if len(tool["description"]) == MAX_DESCRIPTION_CHARS and hint:
+            tool["description"] = tool["description"][: -len(hint)] + hint
+    return body  # type: ignore[no-any-return]
 
 
 def inside(text: str) -> str:

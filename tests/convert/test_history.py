@@ -164,11 +164,9 @@ def test_merged_assistants_are_parted_by_a_blank_line() -> None:
 
 
 def test_user_messages_before_the_current_one_are_closed() -> None:
-    assert turns(user("one"), user("two"), user("three"))[0] == [
-        UserTurn("one\ntwo"),
-        AssistantTurn("OK"),
-        UserTurn("three"),
-    ]
+    made, notes = turns(user("one"), user("two"), user("three"))
+    assert made == [UserTurn("one\ntwo"), AssistantTurn("OK"), UserTurn("three")]
+    assert notes == ["put an assistant turn before the last user message"]
 
 
 def test_results_stay_in_the_turn_behind_their_calls() -> None:
@@ -225,7 +223,7 @@ def test_a_model_is_given_its_own_native_thinking(
     conversation = [user("q"), assistant(*blocks, "a", call("t1")), user("z", result("t1", "r"))]
     _, turn, _ = made = turns_of(conversation, WireNames(["a"]), notes, native_model=OPUS)
     assert turn == AssistantTurn("a", [ToolUse("t1", "a", {})], reasoning)
-    assert entries(made)[1] == AssistantMessage("a", (ToolUse("t1", "a", {}),), reasoning)
+    assert entries(made, [])[1] == AssistantMessage("a", (ToolUse("t1", "a", {}),), reasoning)
     assert notes == expected_notes
 
 
@@ -298,7 +296,7 @@ def test_inputs_are_objects(value: object, sent: object, notes: int) -> None:
     ],
 )
 def test_nothing_is_dropped_without_a_note(message: Message, note: str) -> None:
-    assert turns(message, user("z"))[1] == [note]
+    assert turns(message, assistant("y"), user("z"))[1] == [note]
 
 
 # --- replies that were cut ----------------------------------------------------------------------------------------
@@ -328,13 +326,29 @@ def test_the_gap_of_a_cut_call_is_explained() -> None:
 
 
 def test_no_turn_goes_out_empty() -> None:
-    results = [ToolResult("t1", "r")]
-    assert entries([UserTurn(), AssistantTurn(), UserTurn("", [SENT_PNG]), UserTurn("", results=results)]) == [
+    results, uses = [ToolResult("t1", "r")], [ToolUse("t1", "a", {})]
+    notes: list[str] = []
+    full: list[Turn] = [UserTurn("", [SENT_PNG]), AssistantTurn("", uses), UserTurn("", results=results)]
+    assert entries([UserTurn(), AssistantTurn(), *full], notes) == [
         UserMessage("."),
         AssistantMessage(" "),
         UserMessage("", (SENT_PNG,)),
+        AssistantMessage(" ", tuple(uses)),
         UserMessage("", (), tuple(results)),
     ]
+    assert notes == ["filled 2 empty turns"]
+    entries(full, notes)
+    assert len(notes) == 1
+
+
+def test_the_user_comes_first() -> None:
+    notes: list[str] = []
+    assert entries([AssistantTurn("a"), UserTurn("u")], notes) == [
+        UserMessage("."),
+        AssistantMessage("a"),
+        UserMessage("u"),
+    ]
+    assert notes == ["put a user turn before the assistant's first"]
 
 
 def test_many_reminders_take_linear_work() -> None:

@@ -109,6 +109,7 @@ def test_no_answer_because_the_window_is_full(event: KiroEvent) -> None:
         (Fault("ContentLengthExceededException", "too big"), "ContentLengthExceededException"),
         (Fault("ValidationException", "long", "CONTENT_LENGTH_EXCEEDS_THRESHOLD"), "CONTENT_LENGTH_EXCEEDS_THRESHOLD"),
         (Fault("ValidationException", "long", "PROMPT_TOO_LONG"), "PROMPT_TOO_LONG"),
+        (Fault("contentLengthExceededError", "too big"), "contentLengthExceededError"),
     ],
 )
 def test_too_long_before_output(fault: Fault, reason: str) -> None:
@@ -129,11 +130,25 @@ def test_a_fault_is_raised_with_its_facts() -> None:
     assert (caught.value.code, str(caught.value)) == ("ThrottlingException", "Rate exceeded")
     assert caught.value.reason == "USER_REQUEST_RATE_EXCEEDED"
     with pytest.raises(UpstreamFault, match="Kiro ended the answer"):
-        stream.receive(Fault("ValidationException", "", "PROMPT_TOO_LONG"))
+        stream.receive(Fault("ValidationException", ""))
     assert transcript(stream.fail("rate_limit_error", "Rate exceeded", "req_1")) == [
         "stop 0",
         "error rate_limit_error Rate exceeded",
     ]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("ContentLengthExceededException", ""),
+        Fault("contentLengthExceededError", ""),
+        Fault("ValidationException", "", "CONTENT_LENGTH_EXCEEDS_THRESHOLD"),
+    ],
+)
+def test_too_long_after_output_is_no_error(fault: Fault) -> None:
+    """Claude Code would throw the text away and ask again (clients §1.2)."""
+    given = answer([text("abc"), fault], new_stream())
+    assert transcript(given)[-3:] == ["stop 0", "max_tokens", "message_stop"]
 
 
 FAILED = ErrorEvent("api_error", "broken", "req_1")

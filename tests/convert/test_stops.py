@@ -60,3 +60,13 @@ def test_only_what_may_become_a_sequence_is_held_back() -> None:
     assert scanner.matched == "\n\nHuman:"
     assert scanner.receive("more") == ""
     assert scanner.flush() == ""
+
+
+def test_what_cannot_begin_a_sequence_passes() -> None:
+    scanner = StopScanner(["\n\nHuman:", "END"])
+    assert scanner.passes("One line")
+    assert not scanner.passes("another\n")
+    assert scanner.receive("EN") == ""
+    assert not scanner.passes("One line")  # something is held
+    assert scanner.receive("D") == ""
+    assert not scanner.passes("One line")  # nothing comes behind a match

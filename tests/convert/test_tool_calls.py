@@ -77,3 +77,16 @@ def test_a_whole_object_is_an_end() -> None:
     assert call.close_if_whole()
     assert call.stopped
     assert call.close_if_whole()
+
+
+def test_a_plain_piece_is_added_and_taken_at_once() -> None:
+    call = ToolCall("t")
+    call.add(tool("t", "Read", '{"a"'))
+    assert call.extended(tool("t", "", ":")) == ""  # one before it was not taken yet
+    assert call.take_parts() == ['{"a"']
+    assert call.extended(tool("t", "", ":")) == ":"
+    assert call.extended(tool("t", "", "")) == ""
+    assert call.extended(tool("t", "", "1}", True)) == ""  # there is more to a last one
+    call.add(tool("t", "", "1}", True))
+    assert call.extended(tool("t", "", "x")) == ""
+    assert call.arguments == {"a": 1}

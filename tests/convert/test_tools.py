@@ -28,7 +28,7 @@ from kiro_rs_py.convert.tools import (
     mentioned,
     offered_tools,
     plan_search,
-    specification,
+    specifications,
     turn_instructions,
     wire_names,
     with_placeholders,
@@ -80,14 +80,14 @@ def test_the_web_search_is_offered_like_any_tool(search: Tool) -> None:
     tools = offered_tools(asked, (), [])
     names = wire_names(asked, ())
     assert [tool.name for tool in tools] == ["Read", "web_search"]
-    assert "query" in str(specification(tools[1], names).schema)
-    assert plan_search(tools, names) == SearchPlan("web_search", 3)
+    assert "query" in str(specifications(tools, names, [])[1].schema)
+    assert plan_search(tools, names, []) == SearchPlan("web_search", 3)
 
 
 def test_without_a_web_search_there_is_no_plan() -> None:
     own = Tool("web_search", "The client's own.", {"type": "object"})
     for asked in (request(READ), request(own), request(own, Tool("web_search", type="web_search_20250305"))):
-        assert plan_search(offered_tools(asked, (), []), wire_names(asked, ())) is None
+        assert plan_search(offered_tools(asked, (), []), wire_names(asked, ()), []) is None
 
 
 def test_anthropics_tools_that_the_client_runs_get_their_schema() -> None:
@@ -135,7 +135,7 @@ def test_names_mentioned_in_a_conversation() -> None:
 
 
 def written(tool: Tool) -> ToolSpecification:
-    return specification(tool, WireNames([tool.name]))
+    return specifications([tool], WireNames([tool.name]), [])[0]
 
 
 def test_a_tool_as_it_is_sent() -> None:
@@ -157,9 +157,28 @@ def test_hints_for_tools_that_write_files() -> None:
     assert not writes_files([READ, Tool("MultiEdit")])
 
 
-def test_long_descriptions_are_cut_behind_the_hint() -> None:
-    assert written(Tool("Write", "d" * 20_000)).description == "d" * MAX_DESCRIPTION_CHARS
-    assert len(written(Tool("Write", "ü" * 9_990)).description) == MAX_DESCRIPTION_CHARS
+def test_long_descriptions_are_cut_before_the_hint() -> None:
+    room = MAX_DESCRIPTION_CHARS - len(texts.WRITE_SUFFIX) - 1
+    assert written(Tool("Write", "d" * 20_000)).description == f"{'d' * room}\n{texts.WRITE_SUFFIX}"
+    assert written(Tool("Write", "ü" * 9_990)).description.endswith(f"ü\n{texts.WRITE_SUFFIX}")
+    assert written(Tool("Read", "d" * 20_000)).description == "d" * MAX_DESCRIPTION_CHARS
+
+
+def test_each_kind_of_repair_is_one_note() -> None:
+    whole: JsonObject = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    fine = Tool("Read", "d" * MAX_DESCRIPTION_CHARS, whole)
+    closed = Tool("secret.1", " ", {**whole, "additionalProperties": False})
+    choice = Tool("secret.2", "", {"type": "object", "oneOf": [whole]})
+    none_required = Tool("secret.3", "s", {"type": "object", "required": []})
+    longest = Tool("Write", "d" * (MAX_DESCRIPTION_CHARS - len(texts.WRITE_SUFFIX) - 1), whole)
+    tools = [fine, closed, choice, none_required, longest, Tool("Edit", longest.description, whole)]
+    notes: list[str] = []
+    specifications(tools, WireNames(tool.name for tool in tools), notes)
+    assert notes == ["sent 3 tool names as aliases", "filled 2 empty tool descriptions", "repaired 3 tool schemas"]
+    specifications([Tool("Write", "d" * 9_999, whole)], WireNames(["Write"]), notes)
+    assert notes[3:] == ["cut 1 tool descriptions to 10000 characters"]
+    specifications([fine, longest], WireNames(["Read", "Write"]), notes)
+    assert len(notes) == 4
 
 
 def test_placeholders_for_tools_of_the_history() -> None:

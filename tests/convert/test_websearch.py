@@ -118,16 +118,20 @@ def test_a_client_that_wants_no_tool_gets_none() -> None:
 # --- what is allowed and offered --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("given", "allowed"), [(None, DEFAULT_MAX_USES), (8, 8), (1, 1), (0, 0), (-1, 0)])
+@pytest.mark.parametrize(
+    ("given", "allowed"), [(None, DEFAULT_MAX_USES), (8, 8), (1, 1), (0, 0), (-1, 0), (20, 20), (10**9, 20)]
+)
 def test_how_often(given: int | None, allowed: int) -> None:
-    assert search_plan(Tool("web_search", max_uses=given), "w") == SearchPlan("w", allowed)
+    notes: list[str] = []
+    assert search_plan(Tool("web_search", max_uses=given), "w", notes) == SearchPlan("w", allowed)
+    assert notes == (["held the web searches to 20 instead of 1000000000"] if given == 10**9 else [])
 
 
 def test_where() -> None:
     tool = Tool("web_search", type="web_search_20250305", allowed_domains=("a.example",))
-    assert search_plan(tool, "web_search").domains == DomainFilter(allowed=("a.example",))
+    assert search_plan(tool, "web_search", []).domains == DomainFilter(allowed=("a.example",))
     tool = Tool("web_search", type="web_search_20250305", blocked_domains=("a.example",))
-    assert search_plan(tool, "web_search").domains == DomainFilter(blocked=("a.example",))
+    assert search_plan(tool, "web_search", []).domains == DomainFilter(blocked=("a.example",))
 
 
 @pytest.mark.parametrize("tool", [SEARCH, Tool("web_search"), Tool("web_search", type="custom")])
