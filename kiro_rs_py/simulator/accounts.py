@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from kiro_rs_py.convert.anthropic import Json
@@ -65,8 +65,9 @@ class Account:
 
     ``used`` and ``limit`` are credits (``limit`` None: the plan's), ``trial`` is (used, limit) of a running trial,
     ``access_lifetime`` seconds. ``fault`` is a fault as in a directive (``"throttle 3"``) that hits each chat of this
-    account, ``fault_times`` how often (None: always). ``usage_arn`` says how GetUsageLimits takes an ARN, which
-    differs between service versions (upstream-protocol §6.1).
+    account, ``fault_times`` how often (None: always). ``recovery``: ``quota`` and ``credit-rate`` name so many seconds
+    to wait (None: no time, and 5 minutes). ``usage_arn`` says how GetUsageLimits takes an ARN, which differs between
+    service versions (upstream-protocol §6.1).
     """
 
     name: str
@@ -83,12 +84,9 @@ class Account:
     retry_after: float | None = None
     fault: str | None = None
     fault_times: int | None = None
+    recovery: float | None = None
     access_lifetime: float = 3600.0
-    rotates: bool = True
-    detects_reuse: bool = True
-    states_lifetime: bool = True
     profile_arn: str | None = None
-    arn_required: bool = False
     usage_arn: ArnRule = "optional"
     region: str = "us-east-1"
     start_url: str = BUILDER_ID_START_URL
@@ -147,7 +145,7 @@ class Account:
                 return
             version = _IDE_VERSION.search(request.header("user-agent") or "")
             demanded = version is not None and tuple(map(int, version.groups())) >= ARN_MANDATORY_FROM
-            if rule == "required" or (rule is None and (self.arn_required or demanded)):
+            if rule == "required" or (rule is None and demanded):
                 raise refusal.arn_required()
             return
         match = _ARN.fullmatch(arn) if isinstance(arn, str) else None
@@ -168,27 +166,6 @@ def demo_accounts() -> tuple[Account, ...]:
         Account(name="builder", method="idc", provider="BuilderId", plan="KIRO FREE"),
         Account(name="key", method="api_key", provider="ApiKey", plan="KIRO PRO", api_key="ksk_simulated_demo_key"),
     )
-
-
-def load_accounts(value: Json) -> tuple[Account, ...]:
-    """Accounts from an accounts file: a list of objects with the fields of :class:`Account`.
-
-    Raises ValueError on anything else.
-    """
-    if not isinstance(value, list):
-        raise ValueError("an accounts file holds a list of objects")
-    known = {entry.name for entry in fields(Account)}
-    accounts = []
-    for entry in value:
-        if not isinstance(entry, dict) or "name" not in entry:
-            raise ValueError("each account is an object with at least a name")
-        if unknown := set(entry) - known:
-            raise ValueError(f"unknown account fields: {', '.join(sorted(unknown))}")
-        arguments: dict[str, object] = dict(entry)
-        if isinstance(entry.get("trial"), list):
-            arguments["trial"] = tuple(entry["trial"])  # type: ignore[arg-type]
-        accounts.append(Account(**arguments))  # type: ignore[arg-type]
-    return tuple(accounts)
 
 
 def by_name(accounts: Iterable[Account]) -> dict[str, Account]:

@@ -5,16 +5,18 @@ All hosts of the real service are one here, their paths unchanged (config ``upst
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.accounts import Account, Clock, by_name, demo_accounts
-from kiro_rs_py.simulator.asgi import Answer, Request, json_answer, read_request, send_answer
+from kiro_rs_py.simulator.asgi import Answer, Request, compact, json_answer, read_request, send_answer
 from kiro_rs_py.simulator.browser import Browser
 from kiro_rs_py.simulator.chat import Chat, Stream
 from kiro_rs_py.simulator.connection import current_connection
@@ -22,7 +24,6 @@ from kiro_rs_py.simulator.grants import Grants
 from kiro_rs_py.simulator.management import Management
 from kiro_rs_py.simulator.models import DEFAULT_MODELS, Catalogue, SimulatedModel
 from kiro_rs_py.simulator.oidc import Oidc
-from kiro_rs_py.simulator.ordered import Hold, Orders
 from kiro_rs_py.simulator.refusal import OAuthRefusal, Refusal, unknown_operation
 from kiro_rs_py.simulator.scenario import Scenario
 
@@ -33,24 +34,41 @@ MODELS = "/ListAvailableModels"
 PROFILES = "/ListAvailableProfiles"
 REFRESH = "/refreshToken"
 
-# ``POST /`` with ``x-amz-target: Service.Operation`` (upstream-protocol §0.2, §6.1, §8).
-OPERATIONS: Mapping[str, str] = {
-    "GenerateAssistantResponse": CHAT,
-    "SendMessage": CHAT,
-    "InvokeMCP": MCP,
-    "GetUsageLimits": USAGE,
-    "ListAvailableModels": MODELS,
-    "ListAvailableProfiles": PROFILES,
-    "ListProfiles": PROFILES,
-}
-ALIASES: Mapping[str, str] = {
-    "/GetUsageLimits": USAGE,
-    "/Get-Usage-Limits": USAGE,
-    "/List-Available-Models": MODELS,
-    "/List-Available-Profiles": PROFILES,
-}
+# ``POST /`` with ``x-amz-target: Service.Operation`` (upstream-protocol §8.2).
+OPERATIONS: Mapping[str, str] = {"ListAvailableProfiles": PROFILES}
 
 Handler = Callable[[Request], "Answer | Stream"]
+
+
+@dataclass(slots=True)
+class Failure:
+    """One ordered answer; see :meth:`~kiro_rs_py.simulator.app.Simulator.fail_next`."""
+
+    status: int
+    body: Json | bytes
+    headers: Mapping[str, str]
+    delay: float
+    drop: bool
+
+    def answer(self) -> Answer:
+        """``body`` as it is if bytes, as text if a string, as JSON otherwise; nothing at all if None."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        content_type = headers.pop("content-type", None)
+        if isinstance(self.body, bytes):
+            body, default = self.body, "application/octet-stream"
+        elif isinstance(self.body, str):
+            body, default = self.body.encode(), "text/plain"
+        else:
+            body, default = b"" if self.body is None else compact(self.body).encode(), "application/json"
+        return Answer(self.status, body, content_type or default, tuple(headers.items()))
+
+
+class Hold:
+    """A request that waits: ``arrived`` is set when it came, the test sets ``release``."""
+
+    def __init__(self) -> None:
+        self.arrived = trio.Event()
+        self.release = trio.Event()
 
 
 class Simulator:
@@ -76,14 +94,15 @@ class Simulator:
         self.clock = Clock()
         self.grants = Grants(self.clock, listed)
         self.browser = Browser(self.clock, listed, self.grants)
-        self.oidc = Oidc(self.clock, listed, self.grants, self.browser)
+        self.oidc = Oidc(self.clock, listed, self.grants)
         self.catalogue = Catalogue(models)
         self.chat = Chat(self.grants, self.catalogue, scenario, pace)
         self.management = Management(self.grants, self.catalogue)
         self.requests: deque[Request] = deque(maxlen=keep_requests)
         self.counts: Counter[str] = Counter()
         self.crashes: list[Exception] = []
-        self._orders = Orders()
+        self._failures: defaultdict[str, deque[Failure]] = defaultdict(deque)
+        self._holds: defaultdict[str, deque[Hold]] = defaultdict(deque)
         self._routes = self._make_routes()
 
     # --- what tests order ---------------------------------------------------------------------------------------
@@ -109,11 +128,13 @@ class Simulator:
     ) -> None:
         """The next ``times`` requests to ``path`` (a canonical one: ``/generateAssistantResponse``, ``/token``, …) get
         this answer after ``delay`` seconds, or none at all with ``drop``. Orders for one path are a queue."""
-        self._orders.fail(path, status, body, headers or {}, times=times, delay=delay, drop=drop)
+        self._failures[path].extend([Failure(status, body, headers or {}, delay, drop)] * times)
 
     def hold_next(self, path: str) -> Hold:
         """The next request to ``path`` waits until the hold's ``release`` is set; its ``arrived`` tells that it did."""
-        return self._orders.hold(path)
+        hold = Hold()
+        self._holds[path].append(hold)
+        return hold
 
     def credential_json(self, account: str | None = None, *, expired: bool = False, **fields: Json) -> JsonObject:
         """Logs the account in (default: the first one) and gives an entry for ``credentials.json``.
@@ -173,20 +194,6 @@ class Simulator:
         """The recorded requests of one operation, oldest first."""
         return [request for request in self.requests if request.operation == operation]
 
-    def state_json(self) -> JsonObject:
-        """The counters, for load tests in another process (``GET /simulator``)."""
-        counts: JsonObject = dict(self.counts)
-        refreshes: JsonObject = dict(Counter(refresh.outcome for refresh in self.grants.refreshes))
-        return {
-            "active": self.active,
-            "peak": self.peak,
-            "aborted": self.aborted,
-            "reuses": self.reuses,
-            "requests": counts,
-            "refreshes": refreshes,
-            "crashes": len(self.crashes),
-        }
-
     # --- ASGI ---------------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -212,7 +219,7 @@ class Simulator:
             return json_answer({"status": "ok"})
         self.counts[request.operation] += 1
         self.requests.append(request)
-        order = await self._orders.carry_out(request.operation)
+        order = await self._carry_out_orders(request.operation)
         if order is not None and order.drop:
             if (connection := current_connection()) is not None:
                 connection.break_off()
@@ -225,6 +232,18 @@ class Simulator:
                 answer.status, answer.body, answer.content_type, (*answer.headers, ("x-amzn-requestid", str(uuid4())))
             )
         return answer
+
+    async def _carry_out_orders(self, path: str) -> Failure | None:
+        """Wait where a hold or a delay wants it; the failure to answer with, if one was ordered."""
+        if holds := self._holds[path]:
+            hold = holds.popleft()
+            hold.arrived.set()
+            await hold.release.wait()
+        if not self._failures[path]:
+            return None
+        failure = self._failures[path].popleft()
+        await trio.sleep(failure.delay)
+        return failure
 
     def _decide(self, request: Request) -> Answer | Stream:
         methods = self._routes.get(request.operation)
@@ -251,12 +270,8 @@ class Simulator:
             "/client/register": {"POST": self.oidc.register},
             "/device_authorization": {"POST": self.oidc.start_device},
             "/device": {"GET": self.oidc.device_page, "POST": self.oidc.device_page},
-            "/authorize": {"GET": self.browser.authorize},
-            "/login": {"GET": self.browser.login},
             "/signin": {"GET": self.browser.signin},
             "/oauth/token": {"POST": self.browser.exchange},
-            "/simulator": {"GET": lambda _: json_answer(self.state_json())},
-            "/simulator/credentials": {"GET": self._credentials},
         }
 
     # --- operations ---------------------------------------------------------------------------------------------
@@ -266,17 +281,7 @@ class Simulator:
         token = request.json_object.get("refreshToken")
         if not isinstance(token, str):
             raise OAuthRefusal("invalid_request", "refreshToken is required")
-        grant = self.grants.refresh(token)
-        answer: JsonObject = {"accessToken": grant.access_token, "refreshToken": grant.refresh_token}
-        if grant.account.states_lifetime:
-            answer["expiresIn"] = int(grant.lifetime) if grant.lifetime >= 1 else grant.lifetime
-        if grant.account.profile_arn is not None:
-            answer["profileArn"] = grant.account.profile_arn
-        return json_answer(answer)
-
-    def _credentials(self, _: Request) -> Answer:
-        """Entries for all accounts, for programs that only have the address."""
-        return json_answer([self.credential_json(name) for name in self.accounts])
+        return json_answer(self.grants.refresh(token).to_social_json())
 
 
 def _operation(request: Request) -> str:
@@ -285,4 +290,4 @@ def _operation(request: Request) -> str:
     if path == "/":
         target = (request.header("x-amz-target") or "").rpartition(".")[2]
         return OPERATIONS.get(target, "/")
-    return ALIASES.get(path, path)
+    return path

@@ -1,4 +1,4 @@
-"""What a browser does during a login: sign-in pages that send it on with a code (upstream-protocol §5.2, §5.3).
+"""What a browser does during a login: sign-in pages that send it on with a code (upstream-protocol §5.3).
 
 There is no page to fill in: whoever opens the address is signed in as ``account`` at once and sent back, unless
 ``denies`` is set.
@@ -22,8 +22,6 @@ CODE_LIFETIME = 600.0
 PORTAL_PORTS = frozenset((3128, 4649, 6588, 8008, 9091, 49153, 50153, 51153, 52153, 53153))
 PORTAL_CALLBACK = "/oauth/callback"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-CUSTOM_SCHEME = "kiro://kiro.kiroAgent/authenticate-success"
-_PROVIDERS = ("Google", "Github", "Cognito")
 _LIMIT = 1000
 
 
@@ -34,7 +32,6 @@ class Code:
     account: Account
     challenge: str = field(repr=False)
     redirect_uri: str
-    client_id: str | None
     expires_at: float
 
 
@@ -42,7 +39,6 @@ class Browser:
     """Sign-in addresses and the codes they handed out.
 
     ``account`` names who sits at the browser (None: the first that fits), ``denies`` whether they refuse.
-    ``portal_ports`` None lets ``/signin`` send the browser to any port.
     """
 
     def __init__(self, clock: Clock, accounts: tuple[Account, ...], grants: Grants) -> None:
@@ -51,76 +47,47 @@ class Browser:
         self.grants = grants
         self.account: str | None = None
         self.denies = False
-        self.portal_ports: frozenset[int] | None = PORTAL_PORTS
         self._codes: dict[str, Code] = {}
-
-    def login(self, request: Request) -> Answer:
-        """``GET /login``, the older social sign-in: ``idp`` is case-sensitive."""
-        provider = request.query.get("idp", "")
-        target = request.query.get("redirect_uri", "")
-        if provider not in _PROVIDERS or not (target.startswith(CUSTOM_SCHEME) or _is_loopback(target)):
-            return page("Sign-in failed", "<p>idp or redirect_uri is wrong.</p>", 400)
-        return self._send_back(request, target, self._who("social", provider))
 
     def signin(self, request: Request) -> Answer:
         """``GET /signin``, the portal: it calls back at ``{redirect_uri}/oauth/callback`` with a ``login_option``."""
         base = request.query.get("redirect_uri", "")
-        if not _is_loopback(base) or (self.portal_ports is not None and urlsplit(base).port not in self.portal_ports):
+        if not _is_loopback(base) or urlsplit(base).port not in PORTAL_PORTS:
             return page("Sign-in failed", "<p>redirect_uri is not allowed.</p>", 400)
-        account = self._who("social", request.query.get("login_option", "").title())
+        account = self._who(request.query.get("login_option", "").title())
         option = account.provider.lower()
         target = f"{base.rstrip('/')}{PORTAL_CALLBACK}?{urlencode({'login_option': option})}"
         return self._send_back(request, target, account)
-
-    def authorize(self, request: Request) -> Answer:
-        """``GET /authorize`` of the OIDC service; who asks is checked when the code is redeemed."""
-        target = request.query.get("redirect_uri", "")
-        client_id = request.query.get("client_id")
-        if request.query.get("response_type") != "code" or not client_id or not _is_loopback(target):
-            return page("Sign-in failed", "<p>The request is invalid.</p>", 400)
-        return self._send_back(request, target, self._who("idc", ""), client_id)
 
     def exchange(self, request: Request) -> Answer:
         """``POST /oauth/token`` of the social service: snake_case in, camelCase out."""
         body = request.json_object
         values = [body.get(key) for key in ("code", "code_verifier", "redirect_uri")]
         code, verifier, target = (value if isinstance(value, str) else "" for value in values)
-        account = self.redeem(code, verifier=verifier, redirect_uri=target, client_id=None)
-        return self.social_answer(account)
+        account = self.redeem(code, verifier=verifier, redirect_uri=target)
+        return json_answer(self.grants.login(account).to_social_json())
 
-    def social_answer(self, account: Account) -> Answer:
-        """Fresh tokens in the social service's shape."""
-        grant = self.grants.login(account)
-        answer = {
-            "accessToken": grant.access_token,
-            "refreshToken": grant.refresh_token,
-            "profileArn": account.profile_arn,
-            "expiresIn": int(grant.lifetime),
-        }
-        return json_answer({key: value for key, value in answer.items() if value is not None})
-
-    def redeem(self, code: str, *, verifier: str, redirect_uri: str, client_id: str | None) -> Account:
-        """Whose code it is. Raises ``invalid_grant`` unless code, PKCE verifier, redirect URI and client all fit; a
+    def redeem(self, code: str, *, verifier: str, redirect_uri: str) -> Account:
+        """Whose code it is. Raises ``invalid_grant`` unless code, PKCE verifier and redirect URI all fit; a
         code is spent by the attempt, right or wrong."""
         known = self._codes.pop(code, None)
         if (
             known is None
             or known.expires_at <= self.clock.now()
-            or known.client_id != client_id
             or known.redirect_uri != redirect_uri
             or known.challenge != pkce_challenge(verifier)
         ):
             raise OAuthRefusal("invalid_grant", "The authorization code is invalid")
         return known.account
 
-    def _who(self, method: str, provider: str) -> Account:
+    def _who(self, provider: str) -> Account:
         if self.account is not None:
             return by_name(self.accounts)[self.account]
-        fitting = [entry for entry in self.accounts if entry.method == method and entry.provider == provider]
-        same_method = [entry for entry in self.accounts if entry.method == method]
-        return [*fitting, *same_method, *self.accounts][0]
+        fitting = [entry for entry in self.accounts if entry.method == "social" and entry.provider == provider]
+        social = [entry for entry in self.accounts if entry.method == "social"]
+        return [*fitting, *social, *self.accounts][0]
 
-    def _send_back(self, request: Request, target: str, account: Account, client_id: str | None = None) -> Answer:
+    def _send_back(self, request: Request, target: str, account: Account) -> Answer:
         state = request.query.get("state", "")
         challenge = request.query.get("code_challenge", "")
         if not challenge or request.query.get("code_challenge_method") != "S256" or not state:
@@ -129,7 +96,7 @@ class Browser:
             answer = {"error": "access_denied", "error_description": "The person refused.", "state": state}
         else:
             code = secrets.token_urlsafe(24)
-            self._codes[code] = Code(account, challenge, target, client_id, self.clock.now() + CODE_LIFETIME)
+            self._codes[code] = Code(account, challenge, target, self.clock.now() + CODE_LIFETIME)
             if len(self._codes) > _LIMIT:
                 del self._codes[next(iter(self._codes))]
             answer = {"code": code, "state": state}

@@ -18,16 +18,14 @@ from kiro_rs_py.simulator.conversation import Conversation
 from kiro_rs_py.simulator.directives import fault_text
 from kiro_rs_py.simulator.disturbances import disturb
 from kiro_rs_py.simulator.faults import Fault, Onces, early_answer, parse_fault
-from kiro_rs_py.simulator.frames import Event
+from kiro_rs_py.simulator.frames import Cut, Event, Hang, Paced, Pause, Send, Step, sends, sign
 from kiro_rs_py.simulator.grants import Grants
 from kiro_rs_py.simulator.models import Catalogue, SimulatedModel
 from kiro_rs_py.simulator.pacing import PacedFrames, PacedStream, Pacer
 from kiro_rs_py.simulator.refusal import Refusal
-from kiro_rs_py.simulator.rules import Strictness, check_request
+from kiro_rs_py.simulator.rules import check_request
 from kiro_rs_py.simulator.scenario import Reply, Scenario, ScriptedAnswer
 from kiro_rs_py.simulator.script import Speech, forced_call, speak
-from kiro_rs_py.simulator.signature import sign
-from kiro_rs_py.simulator.steps import Cut, Hang, Paced, Pause, Send, Step, sends
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 # What ``auto`` says it has chosen.
@@ -65,7 +63,6 @@ class Chat:
         self.grants = grants
         self.catalogue = catalogue
         self.pace = pace
-        self.strictness = Strictness()
         self.sends_token_usage = False
         self.token_ratio = 1.0
         self.hidden_tokens = 0
@@ -98,15 +95,9 @@ class Chat:
         if isinstance(scripted, Answer):
             return scripted
         if isinstance(scripted, Reply) and self._scenario is not None and not self._scenario.check:
-            return Stream(self._scripted_steps(scripted, closing_events(0.0, 0.0)))
+            return Stream(self._scripted_steps(scripted, frames.closing()))
         account.check_profile(request.json_object.get("profileArn"), request)
-        model, conversation = check_request(
-            request.json,
-            len(request.body),
-            self.catalogue,
-            paid_plan=account.subscription.paid,
-            strictness=self.strictness,
-        )
+        model, conversation = check_request(request.json, self.catalogue, paid_plan=account.subscription.paid)
         fault = scripted if isinstance(scripted, Fault) else self._fault(account, conversation)
         stream = Stream([], conversation_id=_conversation_id(request))
         if fault is not None and (answer := self._early(fault, account, request, stream)) is not None:
@@ -193,7 +184,7 @@ class Chat:
             percentage = fault.number(100.0)
         if fault is not None and fault.kind == "stop":
             stop_reason = fault.argument or "MAX_TOKENS"
-        return closing_events(percentage, charge, stop_reason=stop_reason, usage=usage)
+        return frames.closing(stop_reason=stop_reason, percentage=percentage, credits_used=charge, usage=usage)
 
     # --- playing ------------------------------------------------------------------------------------------------
 
@@ -273,12 +264,6 @@ def spoken(speech: Speech, model: SimulatedModel) -> list[Event]:
         # GPT reasons in sealed blobs, which come last (upstream-protocol §2.5).
         events.append(frames.event(frames.REASONING, {"redactedContent": sign(speech.thinking, model.id)}))
     return events
-
-
-def closing_events(
-    percentage: float, charge: float, *, stop_reason: str = "END_TURN", usage: JsonObject | None = None
-) -> list[Event]:
-    return frames.closing(stop_reason=stop_reason, percentage=round(percentage, 6), credits_used=charge, usage=usage)
 
 
 async def _watch(stream: Stream, receive: ASGIReceiveCallable, scope: trio.CancelScope) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from kiro_rs_py.codec.frame import event_frame
 from kiro_rs_py.simulator import frames
 from kiro_rs_py.simulator.faults import Fault, failure_event
-from kiro_rs_py.simulator.frames import CONTENT, Event
-from kiro_rs_py.simulator.steps import Cut, Hang, Pause, Send, Step, sends
+from kiro_rs_py.simulator.frames import CONTENT, Cut, Event, Hang, Pause, Send, Step, sends
 
 DEFAULT_SLOWNESS = 1.0
 

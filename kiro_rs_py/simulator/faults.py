@@ -95,8 +95,10 @@ def early_answer(fault: Fault, account: Account) -> Answer | Refusal | None:
     match fault.kind:
         case "throttle":
             return refusal.throttled(fault.number(0.0) if fault.argument else None)
+        case "quota":
+            return refusal.quota(account.recovery)
         case "credit-rate":
-            return refusal.credit_rate(int(fault.number(300_000)))
+            return refusal.credit_rate(int(fault.number((account.recovery or 300) * 1000)))
         case "suspicious":
             return refusal.suspicious(account.user_id)
         case "suspend":
@@ -140,7 +142,6 @@ def failure_event(fault: Fault) -> frames.Event | None:
 
 
 _PLAIN: Mapping[str, Callable[[], Refusal]] = {
-    "quota": refusal.quota,
     "expired": refusal.bearer_invalid,
     "overload": refusal.no_capacity,
     "high-load": refusal.high_load,
@@ -155,6 +156,7 @@ _PLAIN: Mapping[str, Callable[[], Refusal]] = {
 EARLY = frozenset(
     {
         "throttle",
+        "quota",
         "credit-rate",
         "suspicious",
         "suspend",

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator import refusal
 from kiro_rs_py.simulator.accounts import Account, Clock
 from kiro_rs_py.simulator.asgi import Request
@@ -39,14 +40,23 @@ class Grant:
     lifetime: float
     expires_at: float
 
+    def to_json(self) -> JsonObject:
+        """The members all token services share. They send whole seconds; shorter lifetimes exist only in tests."""
+        lifetime = int(self.lifetime) if self.lifetime >= 1 else self.lifetime
+        return {"accessToken": self.access_token, "refreshToken": self.refresh_token, "expiresIn": lifetime}
+
+    def to_social_json(self) -> JsonObject:
+        """As Kiro's own service has it: with the profile, if there is one."""
+        arn = self.account.profile_arn
+        return self.to_json() | ({"profileArn": arn} if arn is not None else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """One refresh call, for tests to look at; ``outcome`` is ``rotated``, ``kept``, ``reuse``, ``unknown``, …"""
+    """One refresh call, for tests to look at; ``outcome`` is ``rotated``, ``reuse``, ``unknown``, …"""
 
     account: str | None
     outcome: str
-    presented: str = field(repr=False)
     issued: str | None = field(default=None, repr=False)
 
 
@@ -76,14 +86,12 @@ class Grants:
         family = self._families.get(token)
         outcome = self._refuse(family, token, client_id)
         if family is None or outcome is not None:
-            self.refreshes.append(Refresh(family.account.name if family else None, outcome or "unknown", token))
+            self.refreshes.append(Refresh(family.account.name if family else None, outcome or "unknown"))
             raise refusal.OAuthRefusal("invalid_grant", "Invalid refresh token provided")
-        if family.account.rotates:
-            family.refresh_token = new_token(REFRESH_PREFIX)
-            self._remember(family)
+        family.refresh_token = new_token(REFRESH_PREFIX)
+        self._remember(family)
         grant = self._issue(family)
-        outcome = "rotated" if family.account.rotates else "kept"
-        self.refreshes.append(Refresh(family.account.name, outcome, token, grant.refresh_token))
+        self.refreshes.append(Refresh(family.account.name, "rotated", grant.refresh_token))
         return grant
 
     def account_of(self, request: Request) -> Account:
@@ -126,8 +134,7 @@ class Grants:
             return "foreign"
         if token != family.refresh_token:
             self.reuses += 1
-            if family.account.detects_reuse:
-                family.revoked = True
+            family.revoked = True
             return "reuse"
         return None
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.simulator import refusal
 from kiro_rs_py.simulator.accounts import Account
-from kiro_rs_py.simulator.asgi import Answer, Request, json_answer
+from kiro_rs_py.simulator.asgi import Answer, Request, compact, json_answer
 from kiro_rs_py.simulator.directives import fault_text
 from kiro_rs_py.simulator.faults import EARLY, early_answer, parse_fault
 from kiro_rs_py.simulator.grants import Grants
-from kiro_rs_py.simulator.mcp import answer_rpc, query_of
 from kiro_rs_py.simulator.models import Catalogue
 from kiro_rs_py.simulator.refusal import Refusal, improperly_formed
 from kiro_rs_py.simulator.rules import ORIGINS
-from kiro_rs_py.simulator.usage import profiles, usage_limits
 
 
 class Management:
@@ -73,3 +74,150 @@ def _arn(request: Request, values: JsonObject) -> Json:
     """In the body or query, else in the header that newer clients use."""
     arn = values.get("profileArn")
     return request.header("x-amzn-kiro-profile-arn") if arn is None else arn
+
+
+# --- what is left of a plan, and the profile -----------------------------------------------------------------------
+
+OVERAGE_RATE = 0.04
+
+
+def usage_limits(account: Account, *, now: float, with_email: bool) -> JsonObject:
+    """The answer of GetUsageLimits; ``now`` is epoch seconds, credits reset on the first of next month (UTC)."""
+    reset = next_month(now)
+    plan = account.subscription
+    base_limit = plan.credits if account.limit is None else account.limit
+    breakdown: JsonObject = {
+        "resourceType": "CREDIT",
+        "displayName": "Credit",
+        "displayNamePlural": "Credits",
+        "unit": "INVOCATIONS",
+        "currentUsage": int(account.used),
+        "currentUsageWithPrecision": round(account.used, 6),
+        "usageLimit": int(base_limit),
+        "usageLimitWithPrecision": float(base_limit),
+        "currentOverages": 0,
+        "currentOveragesWithPrecision": max(0.0, account.credits_used - account.credit_limit),
+        "overageCap": 10_000,
+        "overageCapWithPrecision": 10_000.0,
+        "overageCharges": 0.0,
+        "overageRate": OVERAGE_RATE,
+        "currency": "USD",
+        "nextDateReset": reset,
+        "bonuses": [],
+    }
+    if account.trial is not None:
+        used, limit = account.trial
+        breakdown["freeTrialInfo"] = {
+            "freeTrialStatus": "ACTIVE",
+            "freeTrialExpiry": reset,
+            "currentUsage": int(used),
+            "currentUsageWithPrecision": used,
+            "usageLimit": int(limit),
+            "usageLimitWithPrecision": limit,
+        }
+    return {
+        "nextDateReset": reset,
+        "daysUntilReset": int((reset - now) // 86_400),
+        "limits": [],
+        "usageBreakdown": None,
+        "usageBreakdownList": [breakdown],
+        "subscriptionInfo": {
+            "type": plan.type,
+            "subscriptionTitle": plan.title,
+            "upgradeCapability": "UPGRADE_CAPABLE",
+            "overageCapability": "OVERAGE_CAPABLE" if plan.paid else "OVERAGE_INCAPABLE",
+            "subscriptionManagementTarget": "MANAGE" if plan.paid else "PURCHASE",
+        },
+        "overageConfiguration": {"overageStatus": "ENABLED" if account.overage else "DISABLED"},
+        "userInfo": {"email": account.email if with_email else "", "userId": account.user_id},
+    }
+
+
+def next_month(now: float) -> float:
+    """Epoch seconds of the first moment of the next month, UTC."""
+    today = datetime.fromtimestamp(now, UTC)
+    year, month = (today.year + 1, 1) if today.month == 12 else (today.year, today.month + 1)
+    return datetime(year, month, 1, tzinfo=UTC).timestamp()
+
+
+def profiles(account: Account) -> JsonObject:
+    """ListAvailableProfiles: one profile, or an empty list for accounts without any (§8.2)."""
+    if account.profile_arn is None:
+        return {"profiles": [], "nextToken": None}
+    profile: JsonObject = {
+        "arn": account.profile_arn,
+        "profileName": f"KiroProfile-{account.region}",
+        "status": "ACTIVE",
+        "profileType": "Q_DEVELOPER",
+        "permissionUpdateRequired": False,
+    }
+    return {"profiles": [profile], "nextToken": None}
+
+
+# --- the MCP endpoint and its one tool, web search (§7) ------------------------------------------------------------
+
+INVALID_PARAMS = -32602
+METHOD_NOT_FOUND = -32601
+NO_RESULTS = "Tool returned no results"
+# 2026-01-15T00:00:00Z in milliseconds, the unit of publishedDate.
+PUBLISHED = 1_768_435_200_000
+
+
+def answer_rpc(body: Json, results: list[JsonObject] | None) -> JsonObject:
+    """The JSON-RPC answer; ``results`` replaces the built-in search results (an empty list: nothing found).
+
+    Raises the service's refusal when the body is no JSON-RPC call at all.
+    """
+    if not isinstance(body, dict) or body.get("jsonrpc") != "2.0" or not isinstance(body.get("method"), str):
+        raise refusal.improperly_formed()
+    call_id = body.get("id")
+    if body["method"] != "tools/call":
+        return _error(call_id, METHOD_NOT_FOUND, f"Method not found: {body['method']}")
+    return _call(call_id, body.get("params"), results)
+
+
+def query_of(body: Json) -> str:
+    """What is searched for; empty when the call is something else."""
+    params = body.get("params") if isinstance(body, dict) else None
+    arguments = params.get("arguments") if isinstance(params, dict) else None
+    query = arguments.get("query") if isinstance(arguments, dict) else None
+    return query if isinstance(query, str) else ""
+
+
+def _call(call_id: Json, params: Json, results: list[JsonObject] | None) -> JsonObject:
+    if not isinstance(params, dict) or params.get("name") != "web_search":
+        return _error(call_id, INVALID_PARAMS, "Unknown tool")
+    query = query_of({"params": params})
+    if not query:
+        return _error(call_id, INVALID_PARAMS, "query is required")
+    found = search_results(query) if results is None else results
+    if not found or "no results" in query.lower():
+        return _error(call_id, INVALID_PARAMS, NO_RESULTS)
+    text: JsonObject = {"results": list[Json](found), "totalResults": len(found), "query": query, "error": None}
+    return _result(call_id, {"content": [{"type": "text", "text": compact(text)}], "isError": False})
+
+
+def search_results(query: str) -> list[JsonObject]:
+    """Three results that repeat the query; the last one has neither snippet nor date."""
+    first: list[JsonObject] = [
+        {
+            "title": f"Result {number} for {query}",
+            "url": f"https://example.com/{number}",
+            "snippet": f"Page {number} of the simulated web says something about {query}.",
+            "publishedDate": PUBLISHED,
+            "id": f"result-{number}",
+            "domain": "example.com",
+            "maxVerbatimWordLimit": 30,
+            "publicDomain": False,
+        }
+        for number in (1, 2)
+    ]
+    return [*first, {"title": f"Result 3 for {query}", "url": "https://example.org/3", "publishedDate": None}]
+
+
+def _result(call_id: Json, result: JsonObject) -> JsonObject:
+    return {"id": call_id, "jsonrpc": "2.0", "result": result, "error": None}
+
+
+def _error(call_id: Json, code: int, message: str) -> JsonObject:
+    return {"id": call_id, "jsonrpc": "2.0", "result": None, "error": {"code": code, "message": message}}

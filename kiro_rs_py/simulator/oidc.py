@@ -7,11 +7,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator.accounts import BUILDER_ID_START_URL, Account, Clock, by_name
 from kiro_rs_py.simulator.asgi import Answer, Request, json_answer, page
-from kiro_rs_py.simulator.browser import Browser
-from kiro_rs_py.simulator.grants import Grant, Grants
+from kiro_rs_py.simulator.grants import Grants
 from kiro_rs_py.simulator.refusal import OAuthRefusal
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
@@ -33,7 +32,6 @@ class Registration:
     client_secret: str = field(repr=False)
     issued_at: int
     expires_at: int
-    redirect_uris: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,11 +57,10 @@ class Oidc:
     device codes are approved at once, with no person at the page.
     """
 
-    def __init__(self, clock: Clock, accounts: tuple[Account, ...], grants: Grants, browser: Browser) -> None:
+    def __init__(self, clock: Clock, accounts: tuple[Account, ...], grants: Grants) -> None:
         self.clock = clock
         self.accounts = accounts
         self.grants = grants
-        self.browser = browser
         self.interval = 5.0
         self.lifetime = 600.0
         self.slow_downs = 0
@@ -79,7 +76,7 @@ class Oidc:
         body = request.json_object
         if not isinstance(body.get("clientName"), str) or body.get("clientType") != "public":
             raise OAuthRefusal("invalid_client_metadata", "clientName and clientType public are required")
-        registration = self.new_registration(_texts(body.get("redirectUris")))
+        registration = self.new_registration()
         return json_answer(
             {
                 "clientId": registration.client_id,
@@ -124,26 +121,18 @@ class Oidc:
         )
 
     def token(self, request: Request) -> Answer:
-        """``POST /token``: all three grants. The body is camelCase JSON, a form is wrong (§4.3)."""
+        """``POST /token``: both grants. The body is camelCase JSON, a form is wrong (§4.3)."""
         body = request.json_object
         registration = self._client(body)
         match body.get("grantType"):
             case "refresh_token":
                 grant = self.grants.refresh(_text(body, "refreshToken"), client_id=registration.client_id)
-            case "authorization_code":
-                account = self.browser.redeem(
-                    _text(body, "code"),
-                    verifier=_text(body, "codeVerifier"),
-                    redirect_uri=_text(body, "redirectUri"),
-                    client_id=registration.client_id,
-                )
-                grant = self.grants.login(account, client_id=registration.client_id)
             case kind if kind == DEVICE_CODE:
                 account = self._poll(_text(body, "deviceCode"), registration)
                 grant = self.grants.login(account, client_id=registration.client_id)
             case _:
                 raise OAuthRefusal("unsupported_grant_type", "grantType is not supported")
-        return json_answer(_token_json(grant))
+        return json_answer(grant.to_json() | {"tokenType": "Bearer", "idToken": None})
 
     # --- the person at the page ---------------------------------------------------------------------------------
 
@@ -185,11 +174,11 @@ class Oidc:
 
     # --- pieces -------------------------------------------------------------------------------------------------
 
-    def new_registration(self, redirect_uris: tuple[str, ...] = ()) -> Registration:
+    def new_registration(self) -> Registration:
         """A client as :meth:`register` makes it, for credentials that were never logged in through a flow."""
         now = int(self.clock.now())
         client_id, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(64)
-        registration = Registration(client_id, secret, now, now + REGISTRATION_LIFETIME, redirect_uris)
+        registration = Registration(client_id, secret, now, now + REGISTRATION_LIFETIME)
         _put(self.registrations, client_id, registration)
         return registration
 
@@ -244,32 +233,11 @@ class Oidc:
         )
 
 
-def _token_json(grant: Grant) -> JsonObject:
-    answer: JsonObject = {
-        "accessToken": grant.access_token,
-        "refreshToken": grant.refresh_token,
-        "tokenType": "Bearer",
-        "idToken": None,
-    }
-    if grant.account.states_lifetime:
-        answer["expiresIn"] = _whole(grant.lifetime)
-    return answer
-
-
-def _whole(seconds: float) -> int | float:
-    """The services send whole seconds; shorter lifetimes exist only in tests."""
-    return int(seconds) if seconds >= 1 else seconds
-
-
 def _text(body: JsonObject, key: str) -> str:
     value = body.get(key)
     if not isinstance(value, str):
         raise OAuthRefusal("invalid_request", f"{key} is required")
     return value
-
-
-def _texts(value: Json) -> tuple[str, ...]:
-    return tuple(entry for entry in value if isinstance(entry, str)) if isinstance(value, list) else ()
 
 
 def _put(table: dict[str, _Value], key: str, value: _Value) -> None:

@@ -12,7 +12,7 @@ import trio
 
 from kiro_rs_py.simulator import frames
 from kiro_rs_py.simulator.connection import Connection
-from kiro_rs_py.simulator.steps import Paced
+from kiro_rs_py.simulator.frames import Paced
 
 # Wake-ups are the expensive part: events due within one grain share one. Far below what a pace can express.
 GRAIN = 0.001

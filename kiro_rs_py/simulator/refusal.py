@@ -130,14 +130,23 @@ def suspended(user_id: str) -> Refusal:
     )
 
 
-def quota() -> Refusal:
-    return Refusal(402, "ServiceQuotaExceededException", "You have reached the limit.", reason="MONTHLY_REQUEST_COUNT")
+def quota(retry_after: float | None = None) -> Refusal:
+    return Refusal(
+        402,
+        "ServiceQuotaExceededException",
+        "You have reached the limit.",
+        reason="MONTHLY_REQUEST_COUNT",
+        headers=_retry_after(retry_after),
+    )
 
 
 def throttled(retry_after: float | None = None) -> Refusal:
     """``retry_after`` seconds go into the header, rounded up to what HTTP allows."""
-    headers = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
-    return Refusal(429, "ThrottlingException", TOO_MANY_REQUESTS, headers=headers)
+    return Refusal(429, "ThrottlingException", TOO_MANY_REQUESTS, headers=_retry_after(retry_after))
+
+
+def _retry_after(seconds: float | None) -> Headers:
+    return () if seconds is None else (("retry-after", f"{seconds:g}"),)
 
 
 def credit_rate(milliseconds: int) -> Refusal:

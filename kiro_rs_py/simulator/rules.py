@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.conversation import Conversation, read_conversation
-from kiro_rs_py.simulator.extra_fields import check_extra_fields
+from kiro_rs_py.simulator.frames import is_signed
 from kiro_rs_py.simulator.image_rules import check_images
-from kiro_rs_py.simulator.models import Catalogue, SimulatedModel
+from kiro_rs_py.simulator.models import Catalogue, SimulatedModel, check_extra_fields
 from kiro_rs_py.simulator.refusal import (
     Refusal,
     improperly_formed,
@@ -23,7 +22,6 @@ from kiro_rs_py.simulator.refusal import (
     invalid_signature,
     too_long,
 )
-from kiro_rs_py.simulator.signature import is_signed
 from kiro_rs_py.simulator.tool_rules import NAME, check_cache_point, check_tools, invalid_tool_use
 
 ORIGINS = frozenset(
@@ -40,24 +38,10 @@ CONVERSATION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 FREE_FORM = ("input", "json", "additionalModelRequestFields")
 
 
-@dataclass(frozen=True, slots=True)
-class Strictness:
-    """``body_bytes`` is the size over which bodies are misreported as malformed (field-notes 2a.8; 0 = never);
-    ``schemas`` refuses numeric schema bounds that only later sources strip (§1.7.7)."""
-
-    body_bytes: int = 0
-    schemas: bool = False
-
-
-def check_request(
-    body: Json, size: int, catalogue: Catalogue, *, paid_plan: bool, strictness: Strictness
-) -> tuple[SimulatedModel, Conversation]:
-    """The model that will answer and what it reads. ``size`` is the body's length in bytes. Raises the service's
-    refusal."""
+def check_request(body: Json, catalogue: Catalogue, *, paid_plan: bool) -> tuple[SimulatedModel, Conversation]:
+    """The model that will answer and what it reads. Raises the service's refusal."""
     if not isinstance(body, dict):
         raise invalid("REQUEST_BODY_INVALID_JSON", "The request body is not valid JSON.")
-    if strictness.body_bytes and size > strictness.body_bytes:
-        raise improperly_formed()
     _refuse_nulls(body)
     if "systemPrompt" in body:
         # In the schema, but switched off (§1.6).
@@ -66,7 +50,7 @@ def check_request(
     current = _current_message(state)
     model = _model(current, catalogue, paid_plan)
     context = _object(current.get("userInputMessageContext", {}))
-    tools = check_tools(_list(context.get("tools", [])), strict=strictness.schemas)
+    tools = check_tools(_list(context.get("tools", [])))
     _check_messages(state, current, tools, model)
     check_extra_fields(body.get("additionalModelRequestFields"), model)
     conversation = read_conversation(body)

@@ -10,7 +10,7 @@ A scenario file holds one answer as a list of steps, or ``{"paced": {…}}``, or
 ``{"frame": {"event", "payload"}}``   one event of any type
 ``{"exception": {"name", "message"}}``  an exception frame
 ``{"raw": "hex"}``                    bytes as they are
-``{"paced": {"events", "every", …}}``  frames at a pace, see :class:`~kiro_rs_py.simulator.steps.Paced`
+``{"paced": {"events", "every", …}}``  frames at a pace, see :class:`~kiro_rs_py.simulator.frames.Paced`
 ``{"fault": "late-exception X"}``     the model's own answer, with that fault
 ``{"status", "body", "headers"}``     this HTTP answer instead of a stream
 ``{"cut": true}``                     the connection breaks (``"reset"`` for RST)
@@ -32,8 +32,7 @@ from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator import frames
 from kiro_rs_py.simulator.asgi import Answer, compact
 from kiro_rs_py.simulator.faults import Fault, parse_fault
-from kiro_rs_py.simulator.signature import sign
-from kiro_rs_py.simulator.steps import Cut, Hang, Paced, Pause, Send, Step, sends
+from kiro_rs_py.simulator.frames import Cut, Hang, Paced, Pause, Send, Step, sends, sign
 
 
 @dataclass(frozen=True, slots=True)

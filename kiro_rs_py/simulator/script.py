@@ -194,14 +194,19 @@ def _is_prompt(turn: Turn) -> bool:
 
 def _introduction(conversation: Conversation) -> str:
     names = list(conversation.tools)
-    tools = f"{len(names)} tools ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})" if names else "no tools"
+    shown = f" ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})" if names else ""
     images = sum(turn.images for turn in conversation.turns)
-    pictures = f", {images} images" if images else ""
+    pictures = f", {_counted(images, 'image')}" if images else ""
     return (
-        f"This is the simulated Kiro, no real model. I received {len(conversation.turns)} messages{pictures} and "
-        f"{tools} for {conversation.model_id}, about {conversation.input_tokens} tokens in all.\n\n"
+        f"This is the simulated Kiro, no real model. I received {_counted(len(conversation.turns), 'message')}"
+        f"{pictures} and {_counted(len(names), 'tool')}{shown} for {conversation.model_id}, "
+        f"about {conversation.input_tokens} tokens in all.\n\n"
         "To point a real client at this server, set ANTHROPIC_BASE_URL to the address that kiro-rs-py printed at its "
         "start and ANTHROPIC_AUTH_TOKEN to the key beside it, then run `claude`, or hand both to any Anthropic SDK.\n\n"
         'I follow orders in a prompt: <<SAY text>> answers with the text, <<CALL Tool {"argument": 1}>> calls a tool, '
         "<<FAULT throttle>> shows what happens when the service refuses."
     )
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count or 'no'} {thing}{'' if count == 1 else 's'}"

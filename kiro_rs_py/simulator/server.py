@@ -20,8 +20,6 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 from hypercorn.utils import wrap_app
 
-from kiro_rs_py.convert.anthropic import Json
-from kiro_rs_py.simulator.accounts import load_accounts
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.connection import Connection
 from kiro_rs_py.simulator.scenario import parse_scenario
@@ -53,7 +51,11 @@ async def open_simulator(
     url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
     simulator.oidc.base_url = url
     handler = partial(
-        Connection, wrap_app(cast("ASGIFramework", simulator), 0, "asgi"), _config(), WorkerContext(None), _state()
+        Connection,
+        wrap_app(cast("ASGIFramework", simulator), 0, "asgi"),
+        _config(),
+        WorkerContext(None),
+        ConnectionState({}),
     )
     failed: BaseException | None = None
     try:
@@ -79,9 +81,8 @@ async def open_simulator(
 def main(arguments: Sequence[str] | None = None) -> None:
     """``python -m kiro_rs_py.simulator``: prints the base URL on one line of stdout and serves until SIGINT/SIGTERM."""
     options = _parser().parse_args(arguments)
-    scenario = parse_scenario(_read_json(options.scenario)) if options.scenario else None
-    accounts = load_accounts(_read_json(options.accounts)) if options.accounts else None
-    simulator = Simulator(scenario, accounts, pace=options.pace, keep_requests=options.keep_requests)
+    scenario = parse_scenario(json.loads(options.scenario.read_text(encoding="utf-8"))) if options.scenario else None
+    simulator = Simulator(scenario, keep_requests=options.keep_requests)
     trio.run(_serve, simulator, options.host, options.port)
 
 
@@ -103,14 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
     parser.add_argument("--scenario", type=Path, help="JSON file with scripted answers")
-    parser.add_argument("--accounts", type=Path, help="JSON file with a list of accounts")
-    parser.add_argument("--pace", type=float, default=0.0, help="seconds between the events of an ordinary answer")
     parser.add_argument("--keep-requests", type=int, default=20, help="how many requests to remember")
     return parser
-
-
-def _read_json(path: Path) -> Json:
-    return cast("Json", json.loads(path.read_text(encoding="utf-8")))
 
 
 def _config() -> Config:
@@ -122,7 +117,3 @@ def _config() -> Config:
     config.keep_alive_timeout = 75.0
     config.keep_alive_max_requests = FOREVER
     return config
-
-
-def _state() -> ConnectionState:
-    return ConnectionState({})

@@ -11,20 +11,15 @@ NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # Sources cut descriptions at 10,000 to 10,237 characters; sets "in the hundreds" of tools are refused.
 MAX_DESCRIPTION = 10_240
 MAX_TOOLS = 256
-INT32 = 2**31
 
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SCHEMAS = ("items", "not", "contains", "propertyNames", "if", "then", "else")
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COMBINATORS = ("oneOf", "allOf", "anyOf")
 
 
-def check_tools(tools: list[Json], *, strict: bool) -> frozenset[str]:
-    """The names defined, in lower case. ``strict`` also refuses the numeric bounds that later sources strip.
-
-    Raises the service's refusal.
-    """
+def check_tools(tools: list[Json]) -> frozenset[str]:
+    """The names defined, in lower case. Raises the service's refusal."""
     names: set[str] = set()
     if len(tools) > MAX_TOOLS:
         raise improperly_formed()
@@ -37,14 +32,14 @@ def check_tools(tools: list[Json], *, strict: bool) -> frozenset[str]:
         specification = tool.get("toolSpecification")
         if not isinstance(specification, dict):
             raise improperly_formed()
-        name = check_specification(specification, strict=strict)
+        name = check_specification(specification)
         if name in names:
             raise invalid("TOOL_DUPLICATE", f"The tool {name} is already defined.")
         names.add(name)
     return frozenset(name.lower() for name in names)
 
 
-def check_specification(specification: JsonObject, *, strict: bool) -> str:
+def check_specification(specification: JsonObject) -> str:
     """One ``toolSpecification``; its name."""
     name, description = specification.get("name"), specification.get("description")
     if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -54,11 +49,11 @@ def check_specification(specification: JsonObject, *, strict: bool) -> str:
     wrapper = specification.get("inputSchema")
     if not isinstance(wrapper, dict):
         raise improperly_formed()
-    check_schema(wrapper.get("json"), strict=strict)
+    check_schema(wrapper.get("json"))
     return name
 
 
-def check_schema(schema: Json, *, strict: bool) -> None:
+def check_schema(schema: Json) -> None:
     """A tool's whole ``inputSchema.json``."""
     if not isinstance(schema, dict):
         raise improperly_formed()
@@ -66,7 +61,7 @@ def check_schema(schema: Json, *, strict: bool) -> None:
         raise invalid("TOOL_SCHEMA_INVALID", "input_schema does not support oneOf, allOf, or anyOf at the top level")
     if schema.get("type") != "object":
         raise invalid("TOOL_SCHEMA_INVALID", "input_schema.type must be object")
-    _check_node(schema, strict)
+    _check_node(schema)
 
 
 def check_cache_point(value: Json) -> None:
@@ -78,7 +73,7 @@ def invalid_tool_use() -> Refusal:
     return invalid(None, "Invalid tool use format.")
 
 
-def _check_node(node: Json, strict: bool) -> None:
+def _check_node(node: Json) -> None:
     """One schema and those below it. Only schema positions are looked at: a *property* called
     ``additionalProperties``, or one inside a ``default``, is nobody's business."""
     if isinstance(node, bool):
@@ -91,32 +86,23 @@ def _check_node(node: Json, strict: bool) -> None:
     # A list of types is the "union type" of field-notes 2a.5; null is what some MCP servers write.
     if not isinstance(node.get("type", ""), str):
         raise improperly_formed()
-    if strict:
-        _check_bounds(node)
     for key in _MAPS_OF_SCHEMAS:
         children = node.get(key, {})
         if not isinstance(children, dict):
             raise improperly_formed()
         for child in children.values():
-            _check_node(child, strict)
+            _check_node(child)
     for key in _LISTS_OF_SCHEMAS:
         for child in _children(node.get(key, [])):
-            _check_node(child, strict)
+            _check_node(child)
     for key in _SCHEMAS:
         value = node.get(key, True)
         # The old tuple form of ``items`` is a list of schemas.
         for child in value if isinstance(value, list) else [value]:
-            _check_node(child, strict)
+            _check_node(child)
 
 
 def _children(value: Json) -> list[Json]:
     if not isinstance(value, list):
         raise improperly_formed()
     return value
-
-
-def _check_bounds(node: JsonObject) -> None:
-    for key in _BOUNDS:
-        bound = node.get(key)
-        if isinstance(bound, int | float) and (key.startswith("exclusive") or abs(bound) >= INT32):
-            raise improperly_formed()

@@ -13,6 +13,7 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -28,6 +29,23 @@ class Written:
 
     in_place: bool = False
     backup_failed: OSError | None = None
+
+
+class Stamp(NamedTuple):
+    """Tells one state of a file from another; every rename gives a new inode."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The file's present state, None while it is missing or out of reach."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -66,6 +84,26 @@ def replace_file(path: Path, content: bytes, *, backup: bool = True) -> Written:
         rewrite_in_place(target, content)
         return Written(in_place=True, backup_failed=backup_failed)
     return Written(backup_failed=backup_failed)
+
+
+def probe_write(path: Path, *, spare: int = 4096) -> None:
+    """Find out whether :func:`replace_file` could write the file now, and ``spare`` bytes more than it has.
+
+    Only a temporary file beside it is written, and removed. Raises OSError.
+    """
+    target = Path(os.path.realpath(path))
+    make_private_folder(target.parent)
+    size = target.stat().st_size if target.exists() else 0
+    temporary = _temporary(target)
+    try:
+        _write_new(temporary, b"\n" * (size + spare))
+    except OSError as error:
+        if error.errno not in _IN_PLACE or not target.exists():
+            raise
+        os.close(os.open(target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)))
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def rewrite_in_place(target: Path, content: bytes) -> None:
@@ -132,21 +170,26 @@ def _temporary(target: Path) -> Path:
 
 def _write_and_rename(target: Path, content: bytes) -> None:
     temporary = _temporary(target)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, PRIVATE_FILE)
     try:
-        try:
-            _write_all(descriptor, content)
-            _keep_owner(descriptor, target)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _write_new(temporary, content, owner_of=target)
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def _write_new(path: Path, content: bytes, *, owner_of: Path | None = None) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, PRIVATE_FILE)
+    try:
+        _write_all(descriptor, content)
+        if owner_of is not None:
+            _keep_owner(descriptor, owner_of)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

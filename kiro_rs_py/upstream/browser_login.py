@@ -17,6 +17,7 @@ import trio
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import LoginFailed
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.login import login_failed, oauth_code, post_json, split_address, token_entry
 from kiro_rs_py.upstream.refresh import Caller
@@ -137,16 +138,9 @@ async def open_browser_login(
     listener = await _listen()
     base = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
     login = BrowserLogin(http, endpoints, base, (upstream_url or PORTAL).rstrip("/"), provider)
-    failure: Exception | None = None
-    async with listener, trio.open_nursery() as nursery:
+    async with listener, tasks_beside() as nursery:
         nursery.start_soon(_serve_callbacks, listener, login)
-        try:
-            yield login
-        except Exception as exc:
-            failure = exc  # raised outside, so that no group is put around it
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+        yield login
 
 
 async def _listen() -> trio.SocketListener:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ import trio
 
 from kiro_rs_py.convert.discovered import DiscoveredModel, Discovery, merged
 from kiro_rs_py.errors import CredentialFileError, KiroError, NotFound, NoUsableCredential, UpstreamError
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.leases import Abandoned
 from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
@@ -71,10 +72,9 @@ async def open_models(pool: CredentialPool, state: StateStore, ask: ModelLister)
     """The living list for the length of the block, which must not outlive the pool."""
     live = LiveModels(pool, state, ask)
     await live.load()
-    async with trio.open_nursery() as nursery:
+    async with tasks_beside() as nursery:
         nursery.start_soon(live.run)
         yield live
-        nursery.cancel_scope.cancel()
 
 
 class LiveModels:
@@ -111,6 +111,10 @@ class LiveModels:
                 self._keep(status.id, listed)
         self._publish()
 
+    def listed(self, credential_id: int) -> ListedModels | None:
+        """What one account was told; None if nothing yet."""
+        return self._lists.get(credential_id)
+
     async def run(self) -> NoReturn:
         """Keep the lists fresh until cancelled. Whatever goes wrong, what is known stays."""
         starting = True
@@ -126,8 +130,9 @@ class LiveModels:
         """Ask the accounts whose list is missing or old, one after the other. ``starting``: whoever has an old one,
         for a proxy is started to be used."""
         for status in self._pool.snapshot():
-            if self._is_due(status, starting=starting):
-                await self._renew(self._pool.credential(status.id))
+            with suppress(NotFound):  # removed while others were asked
+                if self._is_due(status, starting=starting):
+                    await self._renew(self._pool.credential(status.id))
         if not self._lists:
             await self._ask_somebody()
         self._publish()
@@ -153,7 +158,8 @@ class LiveModels:
         credential = lease.credential
         lease.report(Abandoned())
         if trio.current_time() >= self._not_before.get(credential.id, 0.0):
-            await self._renew(credential)
+            with suppress(NotFound):  # removed while it was asked
+                await self._renew(credential)
 
     async def _renew(self, credential: Credential) -> None:
         try:
@@ -162,6 +168,7 @@ class LiveModels:
             pause = (error.retry_after if isinstance(error, UpstreamError) else None) or 0.0
             self._not_before[credential.id] = trio.current_time() + max(self._timings.retry, pause)
             logger.info("credential #%d does not tell its models: %s", credential.id, error)
+            self._pool.note_refusal(credential.id, error)
             return
         listed = ListedModels(self._now(), models)
         self._keep(credential.id, listed)

@@ -68,6 +68,11 @@ class KiroClient:
         self._dump = dump
         self._searches = SearchClient(config, pool, http, self._endpoints, jitter=jitter)
 
+    @property
+    def idle_seconds(self) -> float:
+        """The longest silence inside an answer."""
+        return self._config.idle_timeout_seconds
+
     @asynccontextmanager
     async def converse(
         self,
@@ -82,7 +87,8 @@ class KiroClient:
 
         All attempts happen before that; never one after. On leaving, the upstream socket is closed at once and the
         lease is reported: as succeeded when the answer was read to its end or left without an exception, as failed
-        when the stream failed, as abandoned when the client's own trouble ended it.
+        when the stream failed, as abandoned when the client's own trouble ended it. While it is read, somebody has to
+        :meth:`~KiroStream.look` after it, at least every :attr:`idle_seconds`.
 
         ``input_tokens`` (estimate) and ``window`` are the numbers of PromptTooLong. Raises on entering:
         PromptTooLong, UpstreamRejected and its kinds, NoUsableCredential, else what the most hopeful account failed
@@ -96,23 +102,12 @@ class KiroClient:
             raise too_long from exc
         # They may be megabytes, and the answer takes minutes.
         del conversation, call
-        failure: Exception | None = None
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stream.watch, self._config.idle_timeout_seconds)
-            try:
-                yield stream
-            except Exception as exc:
-                # Out of the nursery as it is: callers match types, not groups.
-                failure = exc
-                stream.close(Abandoned())
-            except BaseException:
-                stream.close(Abandoned())
-                raise
-            finally:
-                stream.close(Succeeded())
-                nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        try:
+            yield stream
+        except BaseException:
+            stream.close(Abandoned())
+            raise
+        stream.close(Succeeded())
 
     async def search(self, query: str, *, request_id: str) -> SearchReply:
         """What the web says to ``query``. Raises what :meth:`converse` does, save PromptTooLong."""
@@ -148,6 +143,7 @@ class KiroClient:
             lease.report,
             credential_id=lease.credential.id,
             upstream_request_id=response.headers.get("x-amzn-requestid"),
+            idle_seconds=self.idle_seconds,
             tally=call.tally,
         )
         try:

@@ -14,7 +14,7 @@ import httpx
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
 from kiro_rs_py.convert.client_json import load_json
 from kiro_rs_py.errors import ConfigError, InvalidRequest, KiroError
 from kiro_rs_py.upstream.refresh import Caller
@@ -65,11 +65,8 @@ class RemoteCounter:
         except httpx.InvalidURL as exc:
             raise ConfigError(["countTokensApiUrl is no URL."]) from exc
         response = await self._http.call(request, None, seconds=seconds)
-        try:
-            answer = response.json()
-        except (ValueError, RecursionError):
-            return None
-        tokens = answer.get("input_tokens") if response.is_success and isinstance(answer, dict) else None
+        answer = json_object(response.content) or {}
+        tokens = answer.get("input_tokens") if response.is_success else None
         if not isinstance(tokens, int) or isinstance(tokens, bool):
             return None
         return tokens if 0 <= tokens <= _MAX_TOKENS else None

@@ -7,17 +7,18 @@ camelCase and snake_case are read. Nothing here prints a secret: they are left o
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
+from kiro_rs_py.config import Config
 from kiro_rs_py.config.values import REGION
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.errors import ConfigError
+from kiro_rs_py.upstream.proxy import DIRECT, parse_proxy
 
 AuthMethod: TypeAlias = Literal["social", "idc", "api_key"]
 
@@ -48,17 +49,6 @@ class BadField(ValueError):
         super().__init__(f"{name} {problem}")
         self.name = name
         self.problem = problem
-
-
-class Regions(Protocol):
-    """What the region chains read from the configuration."""
-
-    @property
-    def region(self) -> str: ...
-    @property
-    def auth_region(self) -> str | None: ...
-    @property
-    def api_region(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +204,11 @@ def _parse_member(name: str, spelling: str, raw: Json) -> object:
     # A region becomes part of a host name; anything else in its place could send the tokens elsewhere.
     if name in _REGIONS and not REGION.fullmatch(raw):
         raise BadField(spelling, "is no AWS region (us-east-1, eu-central-1, …)")
+    if name == "proxy_url" and raw.strip().lower() != DIRECT:
+        try:
+            parse_proxy(raw)
+        except ConfigError as error:
+            raise BadField(spelling, str(error).removeprefix("proxyUrl ").rstrip(".")) from None
     return raw
 
 
@@ -336,10 +331,8 @@ def email_in_token(access_token: str) -> str | None:
     if len(parts) != 3:
         return None
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return None
-    if not isinstance(claims, dict):
+        claims = json_object(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))) or {}
+    except ValueError:  # no base64
         return None
     for name in ("email", "preferred_username", "sub"):
         claim = claims.get(name)
@@ -360,12 +353,12 @@ def normalise_machine_id(value: str | None) -> str | None:
     return digits * 2 if re.fullmatch(r"[0-9A-Fa-f]{32}", digits) else None
 
 
-def auth_region_of(credential: Credential, config: Regions) -> str:
+def auth_region_of(credential: Credential, config: Config) -> str:
     """Region of the token service (operations §3.5)."""
     return credential.auth_region or credential.region or config.auth_region or config.region
 
 
-def api_region_of(credential: Credential, config: Regions) -> str:
+def api_region_of(credential: Credential, config: Config) -> str:
     """Region of chat, MCP and usage calls. The profile ARN's region wins: upstream refuses any other (§1.8)."""
     return arn_region(credential.profile_arn) or credential.api_region or config.api_region or config.region
 

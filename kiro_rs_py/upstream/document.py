@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar
@@ -65,15 +65,25 @@ class CredentialDocument:
     """
 
     def __init__(
-        self, text: str | None, *, name: str = "credentials.json", last_id: int = 0, origin: Origin | None = None
+        self,
+        text: str | None,
+        *,
+        name: str = "credentials.json",
+        last_id: int = 0,
+        origin: Origin | None = None,
+        given: Mapping[str, int] | None = None,
     ) -> None:
-        """Parse ``text`` (None: no such file). Raises CredentialFileError for anything but the two shapes."""
+        """Parse ``text`` (None: no such file). Raises CredentialFileError for anything but the two shapes.
+
+        ``given`` are ids by fingerprint that entries without one had at the last reading, and are to keep.
+        """
         self.changed = False
         self.origin = origin
+        self.given = dict(given or {})
         self._style = _Style.of(text or "")
         self.shape, self._entries = _parse(text, name)
-        given = [_written_id(entry) for entry in self._entries]
-        self.last_id = max(last_id, *(number or 0 for number in given), 0)
+        written = [_written_id(entry) for entry in self._entries]
+        self.last_id = max(last_id, *(number or 0 for number in written), 0)
         self._credentials, self._problems = self._read_entries()
 
     # --- reading ---
@@ -215,14 +225,23 @@ class CredentialDocument:
                 problems.append(EntryProblem(index, problem.name, problem.problem))
             else:
                 usable[index] = credential
-        # As kiro-rs numbers them: preferred ones first (operations §3.4), so that its statistics keep their owners.
-        for index in sorted(usable, key=lambda position: usable[position].priority):
-            if usable[index].id == 0:
-                # A single object keeps no id in the file, so it must get the same one each time.
-                number = 1 if self.shape == "object" else self.last_id + 1
-                self.last_id = max(self.last_id, number)
-                usable[index] = replace(usable[index], id=number)
+        self._number(usable, taken=ids.keys())
         return usable, problems
+
+    def _number(self, usable: dict[int, Credential], *, taken: Collection[int]) -> None:
+        # As kiro-rs numbers them: preferred ones first (operations §3.4), so that its statistics keep their owners.
+        bare = sorted((i for i, credential in usable.items() if credential.id == 0), key=lambda i: usable[i].priority)
+        marks = {index: usable[index].fingerprint or "" for index in bare}
+        kept = {mark: self.given[mark] for mark in marks.values() if self.given.get(mark) not in (None, *taken)}
+        self.last_id = max(self.last_id, *kept.values(), 0)
+        self.given = {}
+        for index in bare:
+            # A single object keeps no id in the file, so it must get the same one each time.
+            number = 1 if self.shape == "object" else kept.get(marks[index], self.last_id + 1)
+            self.last_id = max(self.last_id, number)
+            usable[index] = replace(usable[index], id=number)
+            if marks[index]:
+                self.given[marks[index]] = number
 
 
 def _parse_entry(entry: Json) -> Credential:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from kiro_rs_py.errors import ConfigError
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.redaction import redacted_answer, redacted_stream
 
 if TYPE_CHECKING:
@@ -121,17 +122,12 @@ async def open_dump(folder: Path, *, now: Callable[[], datetime] = lambda: datet
     await trio.to_thread.run_sync(_prepare, folder)
     logger.info("redacted answers of the upstream are written to %s", folder)
     dump = Dump(folder, now)
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with tasks_beside() as nursery:
         nursery.start_soon(dump.write)
         try:
             yield dump
-        except Exception as exc:
-            failure = exc  # raised below, so that it does not come out wrapped in a group
         finally:
             dump.close()
-    if failure is not None:
-        raise failure
 
 
 class _RecordedBody:

@@ -64,15 +64,9 @@ class Endpoints:
         """``endpoint`` answered after another had not: start with it for a while."""
         self._preferred[region] = (endpoint.host, now + FALLBACK_SECONDS)
 
-    def usage(self, region: str) -> str:
-        return self._on("https://q.{region}.amazonaws.com", region, "/getUsageLimits")
-
-    def models(self, region: str) -> str:
-        return self._on("https://q.{region}.amazonaws.com", region, "/ListAvailableModels")
-
-    def profiles(self, region: str) -> str:
-        """ListAvailableProfiles is a target on the root path (§8.2)."""
-        return self._on("https://q.{region}.amazonaws.com", region, "/")
+    def control(self, region: str, path: str) -> str:
+        """``/getUsageLimits``, ``/ListAvailableModels``; ``/`` for calls that a header names (§6.1, §8)."""
+        return self._on(_HOSTS["q"], region, path)
 
     def social(self, region: str, path: str) -> str:
         """Kiro's own sign-in service: ``/refreshToken``, ``/login``, ``/oauth/token``, ``/logout`` (§4.2, §5.3)."""

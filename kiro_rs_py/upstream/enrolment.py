@@ -12,15 +12,17 @@ from datetime import UTC, datetime
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.errors import KiroError, UpstreamError
+from kiro_rs_py.errors import AccountSuspended, KiroError, UpstreamError, UpstreamUnauthorized
+from kiro_rs_py.upstream.control import find_profile_arn
 from kiro_rs_py.upstream.credential import Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
 from kiro_rs_py.upstream.endpoints import Endpoints
-from kiro_rs_py.upstream.login import BUILDER_ID_START_URL, Registration
-from kiro_rs_py.upstream.profiles import find_profile_arn
+from kiro_rs_py.upstream.leases import LOCKED
+from kiro_rs_py.upstream.login import Registration
 from kiro_rs_py.upstream.refresh import Caller
-from kiro_rs_py.upstream.state import CachedBalance, State, StateStore
-from kiro_rs_py.upstream.store import CredentialSource
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
+from kiro_rs_py.upstream.state import CachedBalance, SavedStanding, State, StateStore
+from kiro_rs_py.upstream.store import CredentialStore
 from kiro_rs_py.upstream.usage import Usage, fetch_usage
 
 logger = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ class Enrolled:
 # --- first: nothing is lost -------------------------------------------------------------------------------------
 
 
-async def keep_tokens(store: CredentialSource, credential: Credential) -> Kept:
+async def keep_tokens(store: CredentialStore, credential: Credential) -> Kept:
     """Put tokens into the file before anything else is done with them; the same tokens are not put in twice.
 
     Raises CredentialFileError.
@@ -79,7 +81,7 @@ async def keep_tokens(store: CredentialSource, credential: Credential) -> Kept:
     return updated.value
 
 
-async def find_spent(store: CredentialSource, credential: Credential) -> Credential | None:
+async def find_spent(store: CredentialStore, credential: Credential) -> Credential | None:
     """The account that was imported with these tokens and has rotated them since; None if there is none.
 
     Presenting a spent refresh token can revoke the whole login (upstream-protocol §4.5), so this is asked before.
@@ -105,7 +107,7 @@ async def enrol(
     http: Caller,
     config: Config,
     endpoints: Endpoints,
-    store: CredentialSource,
+    store: CredentialStore,
     state: StateStore,
     credential_id: int,
     *,
@@ -113,8 +115,9 @@ async def enrol(
 ) -> Enrolled:
     """Ask about an account whose tokens are kept, keep what is learnt, and put it together with an older entry of it.
 
-    Whatever the service says, the tokens stay. Raises CredentialFileError, and UnknownCredential when somebody has
-    removed the account meanwhile.
+    Whatever the service says, the tokens stay. Raises UpstreamUnauthorized for an API key that is refused, before
+    anything else is changed, CredentialFileError, and UnknownCredential when somebody has removed the account
+    meanwhile.
     """
     credential = await _get(store, credential_id)
     doubts: list[str] = []
@@ -127,6 +130,10 @@ async def enrol(
     try:
         usage = await fetch_usage(http, config, endpoints, learnt)
     except UpstreamError as error:
+        if isinstance(error, UpstreamUnauthorized) and credential.auth_method == "api_key":
+            raise
+        if isinstance(error, AccountSuspended):
+            await _remember_lock(state, credential, now or datetime.now(UTC))
         doubts.append(f"Its plan and e-mail could not be asked for: {error}")
     else:
         learnt = with_facts(learnt, usage)
@@ -159,7 +166,20 @@ async def remember_balance(state: StateStore, credential_id: int, usage: Usage, 
         logger.warning("the balance is not remembered: %s", error)
 
 
-async def merge_account(store: CredentialSource, credential_id: int) -> int:
+async def _remember_lock(state: StateStore, credential: Credential, now: datetime) -> None:
+    """Leave word for those who use the accounts: a locked one is not asked again."""
+
+    def change(saved: State) -> None:
+        standing = SavedStanding("suspended", LOCKED, now, fingerprint=credential.fingerprint)
+        saved.accounts[credential.id] = replace(saved.record(credential.id), standing=standing)
+
+    try:
+        await state.update(change)
+    except KiroError as error:
+        logger.warning("that credential #%d is locked is not remembered: %s", credential.id, error)
+
+
+async def merge_account(store: CredentialStore, credential_id: int) -> int:
     """If another entry is the same account, give it this one's tokens and remove this one; the id that is left.
 
     A single refresh under way for the new entry is waited for, since its answer would come too late. Raises
@@ -212,7 +232,7 @@ def with_login(old: Credential, new: Credential) -> Credential:
     return replace(old, **login, **facts)
 
 
-async def _get(store: CredentialSource, credential_id: int) -> Credential:
+async def _get(store: CredentialStore, credential_id: int) -> Credential:
     credential = (await store.read()).get(credential_id)
     if credential is None:
         raise UnknownCredential(credential_id)
@@ -223,7 +243,7 @@ async def _get(store: CredentialSource, credential_id: int) -> Credential:
 
 
 async def known_registration(
-    store: CredentialSource, *, start_url: str, region: str, now: datetime
+    store: CredentialStore, *, start_url: str, region: str, now: datetime
 ) -> Registration | None:
     """The client registration of an earlier login at the same place, if it is still good.
 

@@ -6,7 +6,6 @@ error says stands in :mod:`~kiro_rs_py.upstream.sentences`: the upstream's own w
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from kiro_rs_py.convert.events import Fault
+from kiro_rs_py.convert.anthropic import json_object, text_in
+from kiro_rs_py.convert.events import Fault, bare_code
 from kiro_rs_py.errors import (
     AccountSuspended,
     ContextWindowFull,
@@ -39,105 +39,53 @@ MAX_SEARCHED_CHARACTERS = 2048
 MAX_HINT_MILLISECONDS = 1e12
 """Thirty years. Whatever is longer is a mistake, and may be a number that no float can hold."""
 
-_QUOTA_REASONS = frozenset(
-    {
-        "MONTHLY_REQUEST_COUNT",
-        "MONTHLY_REQUEST_LIMIT_REACHED",
-        "WEEKLY_REQUEST_COUNT",
-        "DAILY_REQUEST_COUNT",
-        "HOURLY_REQUEST_COUNT",
-        "USAGE_LIMIT_REACHED",
-        "OVERAGE_REQUEST_LIMIT_EXCEEDED",
-    }
-)
-_THROTTLE_REASONS = frozenset(
-    {
-        "CREDIT_CONSUMPTION_RATE_EXCEEDED",
-        "SERVICE_REQUEST_RATE_EXCEEDED",
-        "USER_REQUEST_RATE_EXCEEDED",
-        "RATE_LIMIT_EXCEEDED",
-        "THROTTLING_EXCEPTION",
-    }
-)
+_QUOTA_REASONS = frozenset({
+    "MONTHLY_REQUEST_COUNT", "MONTHLY_REQUEST_LIMIT_REACHED", "WEEKLY_REQUEST_COUNT", "DAILY_REQUEST_COUNT",
+    "HOURLY_REQUEST_COUNT", "USAGE_LIMIT_REACHED", "OVERAGE_REQUEST_LIMIT_EXCEEDED",
+})  # fmt: skip
+_THROTTLE_REASONS = frozenset({
+    "CREDIT_CONSUMPTION_RATE_EXCEEDED", "SERVICE_REQUEST_RATE_EXCEEDED", "USER_REQUEST_RATE_EXCEEDED",
+    "RATE_LIMIT_EXCEEDED", "THROTTLING_EXCEPTION",
+})  # fmt: skip
 _CAPACITY_REASONS = frozenset({"INSUFFICIENT_MODEL_CAPACITY", "MODEL_TEMPORARILY_UNAVAILABLE", "SERVICE_UNAVAILABLE"})
 _CONTEXT_REASONS = frozenset({"CONTENT_LENGTH_EXCEEDS_THRESHOLD", "PROMPT_TOO_LONG", "CONVERSATION_LIMIT_EXCEEDED"})
 _SUSPENSION_REASONS = frozenset({"TEMPORARILY_SUSPENDED", "ACCOUNT_SUSPENDED"})
 # 403s that speak of the request, not of the token (§11.2 AccessDenied).
-_FORBIDDEN_FEATURE_REASONS = frozenset(
-    {
-        "FEATURE_NOT_SUPPORTED",
-        "UNAUTHORIZED_CUSTOMIZATION_RESOURCE_ACCESS",
-        "UNAUTHORIZED_WORKSPACE_CONTEXT_FEATURE_ACCESS",
-    }
-)
+_FORBIDDEN_FEATURE_REASONS = frozenset({
+    "FEATURE_NOT_SUPPORTED", "UNAUTHORIZED_CUSTOMIZATION_RESOURCE_ACCESS",
+    "UNAUTHORIZED_WORKSPACE_CONTEXT_FEATURE_ACCESS",
+})  # fmt: skip
 # Validation may arrive with a 5xx; it is no better the second time (§3.3).
-_VALIDATION_REASONS = frozenset(
-    {
-        "DISALLOWED_FILE_TYPE",
-        "DOCUMENT_COUNT_EXCEEDED",
-        "DOCUMENT_DUPLICATE_NAME",
-        "DOCUMENT_MAXIMUM_PAGES_EXCEEDED",
-        "DOCUMENT_MODEL_NOT_SUPPORTED",
-        "DOCUMENT_PASSWORD_PROTECTED",
-        "DOCUMENT_SIZE_EXCEEDED",
-        "IMAGE_COUNT_EXCEEDED",
-        "IMAGE_DIMENSION_EXCEEDED",
-        "IMAGE_FORMAT_UNSUPPORTED",
-        "IMAGE_MIME_MISMATCH",
-        "IMAGE_SIZE_EXCEEDED",
-        "INVALID_CONVERSATION_ID",
-        "INVALID_DOCUMENT_NAME",
-        "INVALID_KMS_GRANT",
-        "REQUEST_BODY_INVALID",
-        "REQUEST_BODY_INVALID_JSON",
-        "TOOL_CONFIG_MISSING",
-        "TOOL_DUPLICATE",
-        "TOOL_SCHEMA_INVALID",
-        "TOOL_USE_RESULT_MISMATCH",
-        "VALIDATION_EXCEPTION",
-    }
-)
+_VALIDATION_REASONS = frozenset({
+    "DISALLOWED_FILE_TYPE", "DOCUMENT_COUNT_EXCEEDED", "DOCUMENT_DUPLICATE_NAME", "DOCUMENT_MAXIMUM_PAGES_EXCEEDED",
+    "DOCUMENT_MODEL_NOT_SUPPORTED", "DOCUMENT_PASSWORD_PROTECTED", "DOCUMENT_SIZE_EXCEEDED", "IMAGE_COUNT_EXCEEDED",
+    "IMAGE_DIMENSION_EXCEEDED", "IMAGE_FORMAT_UNSUPPORTED", "IMAGE_MIME_MISMATCH", "IMAGE_SIZE_EXCEEDED",
+    "INVALID_CONVERSATION_ID", "INVALID_DOCUMENT_NAME", "INVALID_KMS_GRANT", "REQUEST_BODY_INVALID",
+    "REQUEST_BODY_INVALID_JSON", "TOOL_CONFIG_MISSING", "TOOL_DUPLICATE", "TOOL_SCHEMA_INVALID",
+    "TOOL_USE_RESULT_MISMATCH", "VALIDATION_EXCEPTION",
+})  # fmt: skip
 # The status a code stands for, when it comes without one: inside a stream, or in an envelope with status 200 (§1.5,
 # §11.1). Names without "Exception" or "Error" at their end; the two spellings are equal (§3.1).
-_STATUS_OF_CODE = {
-    "AccessDenied": 403,
-    "BackOff": 429,
-    "Conflict": 409,
-    "ContentLengthExceeded": 400,
-    "Delegation": 403,
-    "DryRunOperation": 400,
-    "ExpiredToken": 403,
-    "HeaderMisclassification": 400,
-    "HttpNotFound": 404,
-    "InternalFailure": 500,
-    "InternalServer": 500,
-    "InvalidAuthScheme": 401,
-    "InvalidAuthSchemeParameter": 401,
-    "InvalidMessageDigest": 400,
-    "InvalidSignature": 403,
-    "InvalidState": 400,
-    "MalformedHttpRequest": 400,
-    "MissingAuthSchemeParameter": 401,
-    "MissingMessageDigest": 400,
-    "MissingRequiredHeader": 400,
-    "Model": 500,
-    "NotAuthorized": 403,
-    "RequestAborted": 500,
-    "RequestEntityTooLarge": 413,
-    "RequestTimeout": 408,
-    "ResourceNotFound": 404,
-    "ServiceLinkedRoleLockClient": 400,
-    "ServiceLinkedRoleLockService": 500,
-    "ServiceQuotaExceeded": 402,
-    "ServiceUnavailable": 503,
-    "Throttling": 429,
-    "Timeout": 504,
-    "UnknownOperation": 404,
-    "UnrecognizedClient": 403,
-    "UnsupportedMediaType": 415,
-    "UpdateUsageLimitQuotaExceeded": 402,
-    "Validation": 400,
-}
+_CODES_OF_STATUS = {
+    400: (
+        "ContentLengthExceeded", "DryRunOperation", "HeaderMisclassification", "InvalidMessageDigest", "InvalidState",
+        "MalformedHttpRequest", "MissingMessageDigest", "MissingRequiredHeader", "ServiceLinkedRoleLockClient",
+        "Validation",
+    ),
+    401: ("InvalidAuthScheme", "InvalidAuthSchemeParameter", "MissingAuthSchemeParameter"),
+    402: ("ServiceQuotaExceeded", "UpdateUsageLimitQuotaExceeded"),
+    403: ("AccessDenied", "Delegation", "ExpiredToken", "InvalidSignature", "NotAuthorized", "UnrecognizedClient"),
+    404: ("HttpNotFound", "ResourceNotFound", "UnknownOperation"),
+    408: ("RequestTimeout",),
+    409: ("Conflict",),
+    413: ("RequestEntityTooLarge",),
+    415: ("UnsupportedMediaType",),
+    429: ("BackOff", "Throttling"),
+    500: ("InternalFailure", "InternalServer", "Model", "RequestAborted", "ServiceLinkedRoleLockService"),
+    503: ("ServiceUnavailable",),
+    504: ("Timeout",),
+}  # fmt: skip
+_STATUS_OF_CODE = {code: status for status, codes in _CODES_OF_STATUS.items() for code in codes}
 # These say more than the status they come with: throttling as 400, quota as 400, unavailability as 500 (§11.1).
 _STRONG_CODES = frozenset({"Throttling", "ServiceQuotaExceeded", "ServiceUnavailable"})
 _TOKEN_CODES = frozenset({"ExpiredToken", "UnrecognizedClient", "InvalidAuthScheme"})
@@ -148,13 +96,9 @@ _CONTEXT_TEXTS = ("input is too long", "prompt is too long", "context window is 
 _QUOTA_TEXTS = ("you have reached the limit", "maximum request reached for this month")
 _CAPACITY_TEXTS = ("unexpectedly high load", "experiencing high traffic")
 _WRONG_ENDPOINT_TEXTS = (
-    b"unknownoperation",
-    b"unknown operation",
-    b"invalidsignature",
-    b"invalid signature",
-    b"endpoint not found",
+    b"unknownoperation", b"unknown operation", b"invalidsignature", b"invalid signature", b"endpoint not found",
     b"unsupported endpoint",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +126,15 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datet
     else from ``now``.
     """
     envelope = _envelope(body)
-    code = _bare_code(headers.get("x-amzn-errortype") or _text(envelope, "code") or _text(envelope, "__type"))
+    code = bare_code(headers.get("x-amzn-errortype") or text_in(envelope, "code", "__type") or "")
     effective = status
     if status < 400 or code in _STRONG_CODES:
         effective = _STATUS_OF_CODE.get(code, status)
-    said = _text(envelope, "message", "Message", "errorMessage")
+    said = text_in(envelope, "message", "Message", "errorMessage") or ""
     facts = _Facts(
         status=effective,
         code=code,
-        reason=_code_like(_text(envelope, "reason")),
+        reason=_code_like(text_in(envelope, "reason")),
         # The page of some gateway in between is searched, but never shown.
         said=said or ("" if envelope else body[:4096].decode("utf-8", "replace")),
         shown=_shown(said),
@@ -203,7 +147,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, *, now: datet
 
 def classify_fault(fault: Fault, *, request_id: str | None = None) -> UpstreamError:
     """The same for an error or exception frame; UpstreamFault when its code says nothing we know."""
-    code = _bare_code(fault.code)
+    code = bare_code(fault.code)
     facts = _Facts(
         status=_STATUS_OF_CODE.get(code, 0),
         code=code,
@@ -339,30 +283,14 @@ def _error(kind: type[UpstreamError], facts: _Facts, text: str, **more: bool) ->
 
 def _envelope(body: bytes) -> dict[str, object]:
     """The JSON object, if there is one, with a nested ``error`` object's members on top (§3.1)."""
-    try:
-        value: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    nested = value.get("error")
-    return {**value, **nested} if isinstance(nested, dict) else value
-
-
-def _text(envelope: Mapping[str, object], *names: str) -> str:
-    """The first of the members that is a text and not empty."""
-    return next((value for name in names if isinstance(value := envelope.get(name), str) and value), "")
+    envelope = json_object(body) or {}
+    nested = envelope.get("error")
+    return {**envelope, **nested} if isinstance(nested, dict) else {**envelope}
 
 
 def _code_like(reason: str | None) -> str | None:
     """A reason, if it is one: it is shown to clients and stands in the log."""
     return reason if reason and re.fullmatch(r"[A-Z0-9_]{1,64}", reason) else None
-
-
-def _bare_code(code: str) -> str:
-    """``com.amazon.coral.service#ThrottlingException:http://…`` → ``Throttling`` (§3.1)."""
-    name = code.partition(":")[0].rpartition("#")[2].strip()
-    return re.sub(r"(Error)?(Exception|Error)$", "", name)
 
 
 def _retry_after(headers: Mapping[str, str], envelope: Mapping[str, object], now: datetime | None) -> float | None:

@@ -6,7 +6,7 @@ ConfigError for a bearer that cannot stand in a header.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 from uuid import uuid4
 
 from kiro_rs_py.config import Config
@@ -22,17 +22,6 @@ RUNTIME_SDK = "1.0.0"
 # From KiroIDE 0.12 on the service wants a profile ARN on these calls, and not every account has one: usage, models and
 # profiles keep to this version whatever ``kiroVersion`` says (upstream-protocol §1.8, §6.1, §10).
 CONTROL_KIRO_VERSION = "0.9.2"
-
-
-class _Agent(Protocol):
-    """The configuration's part of the user agent."""
-
-    @property
-    def kiro_version(self) -> str: ...
-    @property
-    def system_version(self) -> str: ...
-    @property
-    def node_version(self) -> str: ...
 
 
 def chat_headers(config: Config, credential: Credential, url: str, body: bytes) -> Headers:
@@ -90,7 +79,7 @@ def control_headers(
     ]
 
 
-def _streaming_agent(config: _Agent, machine_id: str) -> Headers:
+def _streaming_agent(config: Config, machine_id: str) -> Headers:
     name = f"KiroIDE-{config.kiro_version}-{machine_id}"
     return [
         ("x-amz-user-agent", f"aws-sdk-js/{STREAMING_SDK} {name}"),

@@ -34,6 +34,7 @@ QUOTA_PROBE = timedelta(hours=4)  # an unknown reset is asked after every few ho
 REFUSED_COOLING = 600.0  # the longest pause of an account whose fresh tokens are refused
 REFUSED_MODEL = 600.0
 MOST_REFUSED_MODELS = 32  # clients may send any name
+LOCKED = "The provider has locked this account; only its owner can clear that with them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _succeeded(entry: Entry, lease: Lease, moment: Moment) -> None:
     entry.doubt = "none"
     entry.last_error = None
     if entry.standing.state in ("cooling", "exhausted"):
-        entry.standing = Standing("active", since=moment.wall)
+        entry.move(Standing("active", since=moment.wall))
 
 
 def _is_news(entry: Entry, lease: Lease) -> bool:
@@ -129,8 +130,7 @@ def _failed(entry: Entry, lease: Lease, error: KiroError, moment: Moment, jitter
         case QuotaExhausted():
             _exhausted(entry, error, moment)
         case AccountSuspended():
-            cause = "The provider has locked this account; only its owner can clear that with them."
-            stop(entry, "suspended", cause, error, moment)
+            stop(entry, "suspended", LOCKED, error, moment)
         case ConfigError():
             stop(entry, "invalid_config", str(error), error, moment)
         case UpstreamUnauthorized():
@@ -167,34 +167,41 @@ def cool(entry: Entry, seconds: float, cause: str, error: KiroError | None, mome
         entry.cooling_since = moment.mono
     elif standing.resumes is not None and standing.resumes >= resumes:
         return
-    entry.standing = Standing(
-        "cooling",
-        since=standing.since if standing.state == "cooling" else moment.wall,
-        cause=cause,
-        until=moment.wall + timedelta(seconds=seconds),
-        resumes=resumes,
-        error=error,
+    entry.move(
+        Standing(
+            "cooling",
+            since=standing.since if standing.state == "cooling" else moment.wall,
+            cause=cause,
+            until=moment.wall + timedelta(seconds=seconds),
+            resumes=resumes,
+            error=error,
+        )
     )
 
 
 def _exhausted(entry: Entry, error: QuotaExhausted, moment: Moment) -> None:
+    """Out until the time the answer names, else the one the usage call has named."""
     known = entry.resets_at is not None and entry.resets_at > moment.wall
-    entry.standing = Standing(
-        "exhausted",
-        since=moment.wall,
-        cause="The plan's credits are used up.",
-        until=entry.resets_at if known else moment.wall + QUOTA_PROBE,
-        error=error,
+    until = entry.resets_at if known else moment.wall + QUOTA_PROBE
+    if error.retry_after:
+        until = moment.wall + timedelta(seconds=min(error.retry_after, LONGEST_RETRY_AFTER))
+    entry.move(
+        Standing(
+            "exhausted",
+            since=moment.wall,
+            cause="The plan's credits are used up.",
+            until=until,
+            error=error,
+        )
     )
 
 
 def _unauthorized(entry: Entry, lease: Lease, error: UpstreamUnauthorized, moment: Moment, jitter: float) -> None:
     if lease.credential.bearer != entry.credential.bearer:
         return  # refreshed meanwhile
-    refused_token = error.bearer_invalid or error.status == 401
-    if refused_token and entry.credential.auth_method == "api_key":
+    if error.bearer_invalid and entry.credential.auth_method == "api_key":
         stop(entry, "reauth_required", "The provider refused the API key. Create a new one.", error, moment)
-    elif refused_token and entry.doubt != "renewed":
+    elif error.bearer_invalid and entry.doubt != "renewed":
         entry.doubt = "suspect"
     else:
         entry.refusals += 1
@@ -205,7 +212,7 @@ def _unauthorized(entry: Entry, lease: Lease, error: UpstreamUnauthorized, momen
 
 def stop(entry: Entry, state: StateName, cause: str, error: KiroError | None, moment: Moment) -> None:
     """Take an account out until a human acts or the credentials file changes."""
-    entry.standing = Standing(state, since=moment.wall, cause=cause, error=error and without_traceback(error))
+    entry.move(Standing(state, since=moment.wall, cause=cause, error=error and without_traceback(error)))
 
 
 def without_traceback(error: AnyError) -> AnyError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from typing import Protocol
 
 import trio
@@ -46,15 +47,23 @@ class SocketLink:
                 continue
 
     async def send(self, data: bytes) -> None:
-        self._check_open()
         await trio.lowlevel.checkpoint_if_cancelled()
         view = memoryview(data)
-        while view:
-            try:
-                view = view[self._socket.send(view) :]
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(self._socket)
-                self._check_open()
+        while view := view[self.send_now(view) :]:
+            await trio.lowlevel.wait_writable(self._socket)
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Send what there is room for just now; how much that was."""
+        self._check_open()
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    def end(self) -> None:
+        """Nothing more will be sent; what comes can still be received."""
+        with suppress(OSError):  # the peer is gone already
+            self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         if not self._closed:

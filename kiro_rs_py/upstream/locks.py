@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import trio
@@ -172,3 +173,69 @@ def _fallback_path(path: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     user = os.geteuid() if hasattr(os, "geteuid") else "user"
     return Path(tempfile.gettempdir()) / f"kiro-rs-py-locks-{user}" / f"{digest}.lock"
+
+
+# --- who holds one: for the doctor, who must not wait as long as others do ----------------------------------------
+
+LOOK_SECONDS = 1.5
+"""A lock is held for milliseconds, across a refresh for about a second."""
+
+_LOCKS = Path("/proc/locks")
+
+
+@dataclass(frozen=True, slots=True)
+class LockState:
+    """``held`` for longer than :data:`LOOK_SECONDS`, by ``pid`` and its ``program`` if the system tells.
+    ``left_over``: the holder of a refresh died between asking for a token and saving it."""
+
+    held: bool = False
+    pid: int | None = None
+    program: str = ""
+    left_over: bool = False
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "another process"
+        return f"process {self.pid} ({self.program})" if self.program else f"process {self.pid}"
+
+
+def look_at_lock(path: Path, *, seconds: float = LOOK_SECONDS, locks: Path = _LOCKS) -> LockState:
+    """The state of the lock file at ``path``; one that is not there is free. Blocking. Raises OSError if it cannot be
+    opened."""
+    if not path.exists():
+        return LockState()
+    lock = FileLock(path)
+    if lock.acquire(seconds):
+        left_over = bool(lock.read_text().strip())
+        lock.release()
+        return LockState(left_over=left_over)
+    pid = _holder(path, locks) or _written_pid(lock.peek_text())
+    return LockState(held=True, pid=pid, program=_program(pid))
+
+
+def _holder(path: Path, locks: Path) -> int | None:
+    """Linux lists locks by device and inode."""
+    try:
+        found = path.stat()
+        lines = locks.read_text().splitlines()
+    except OSError:
+        return None
+    name = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    for line in lines:
+        words = line.split()
+        if name in words and "->" not in words:  # an arrow marks those who wait
+            return int(words[words.index(name) - 1])
+    return None
+
+
+def _written_pid(text: str) -> int | None:
+    """Whoever refreshes leaves its number in the file."""
+    word = text.strip()
+    return int(word) if word.isascii() and word.isdigit() else None
+
+
+def _program(pid: int | None) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() if pid is not None else ""
+    except OSError:
+        return ""

@@ -14,13 +14,13 @@ import httpx
 import trio
 
 from kiro_rs_py.config.values import REGION
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
 from kiro_rs_py.errors import LoginFailed, UpstreamError
 from kiro_rs_py.upstream.credential import LONGEST_LIFETIME, parse_time
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
 from kiro_rs_py.upstream.refresh import Caller
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 
-BUILDER_ID_START_URL = "https://view.awsapps.com/start"
 BUILDER_ID_REGION = "us-east-1"
 CLIENT_NAME = "kiro-rs-py"
 """Shown on the consent page; free text (§5.1)."""
@@ -223,11 +223,7 @@ async def post_json(http: Caller, url: str, body: JsonObject, *, agent: str) -> 
         ("content-length", str(len(content))),
     ]
     response = await http.call(httpx.Request("POST", url, headers=headers, content=content))
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = {}
-    return response.status_code, answer if isinstance(answer, dict) else {}
+    return response.status_code, json_object(response.content) or {}
 
 
 def token_entry(answer: Mapping[str, Json], now: datetime) -> JsonObject:
@@ -250,17 +246,6 @@ def token_entry(answer: Mapping[str, Json], now: datetime) -> JsonObject:
     return entry
 
 
-_AWS_NAMES = {
-    "AuthorizationPendingException": "authorization_pending",
-    "SlowDownException": "slow_down",
-    "AccessDeniedException": "access_denied",
-    "ExpiredTokenException": "expired_token",
-    "InvalidClientException": "invalid_client",
-    "InvalidGrantException": "invalid_grant",
-    "InvalidRequestException": "invalid_request",
-    "UnauthorizedClientException": "unauthorized_client",
-}
-
 _TEXTS = {
     "access_denied": "The sign-in was refused in the browser. Run the login again to retry.",
     "expired_token": "The code expired before it was confirmed. Run the login again and confirm it in time.",
@@ -275,8 +260,8 @@ def oauth_code(answer: Mapping[str, Json]) -> str:
     for key in ("error", "__type", "code"):
         value = answer.get(key)
         if isinstance(value, str) and value:
-            name = value.rpartition("#")[2].partition(":")[0]
-            return _AWS_NAMES.get(name, name)
+            name = value.rpartition("#")[2].partition(":")[0].removesuffix("Exception")
+            return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     return "unknown_error"
 
 

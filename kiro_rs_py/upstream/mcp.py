@@ -18,11 +18,12 @@ import trio
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.convert.search_results import SearchOutcome, parse_search_answer
-from kiro_rs_py.errors import UpstreamUnavailable
+from kiro_rs_py.errors import UpstreamError, UpstreamUnavailable
 from kiro_rs_py.upstream.attempts import Attempts
+from kiro_rs_py.upstream.control import read_answer
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.endpoints import Endpoint, Endpoints
-from kiro_rs_py.upstream.failures import classify, redacted, wrong_endpoint
+from kiro_rs_py.upstream.failures import redacted, wrong_endpoint
 from kiro_rs_py.upstream.headers import mcp_headers
 from kiro_rs_py.upstream.http import HttpClients
 from kiro_rs_py.upstream.leases import Lease, Succeeded
@@ -88,7 +89,7 @@ class SearchClient:
         return await with_credentials(self._pool, attempts, _ANY_MODEL, request_id, attempt)
 
     async def _post(self, endpoint: Endpoint, credential: Credential, body: bytes) -> JsonObject:
-        """One POST. A 200 may carry an error of the service too (§1.5)."""
+        """One POST. Raises WrongEndpoint when this host cannot be reached or does not know the call."""
         url = endpoint.mcp_url
         headers = mcp_headers(self._config, credential, str(url), body)
         request = httpx.Request("POST", url, headers=headers, content=body)
@@ -99,18 +100,11 @@ class SearchClient:
                 raise WrongEndpoint(exc) from exc.__cause__
             raise
         try:
-            answer = response.json()
-        except (ValueError, RecursionError):
-            answer = None
-        if response.status_code == 200 and isinstance(answer, dict) and "__type" not in answer:
-            return answer
-        logger.debug("the search was answered %d: %s", response.status_code, redacted(response.content))
-        if response.status_code == 200 and not isinstance(answer, dict):
-            raise UpstreamUnavailable("The web search answered with something that is no JSON object.", status=200)
-        error = classify(response.status_code, response.headers, response.content)
-        if wrong_endpoint(response.status_code, response.content):
-            raise WrongEndpoint(error)
-        raise error
+            return read_answer(request, response)
+        except UpstreamError as exc:
+            if wrong_endpoint(response.status_code, response.content):
+                raise WrongEndpoint(exc) from None
+            raise
 
 
 def search_body(query: str) -> bytes:

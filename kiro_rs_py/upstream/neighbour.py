@@ -6,9 +6,10 @@ Blocking, in a second or two: for commands, not for the running proxy.
 from __future__ import annotations
 
 import http.client
-import json
 from dataclasses import dataclass
 from typing import Final
+
+from kiro_rs_py.convert.anthropic import json_object
 
 SECONDS: Final = 2.0
 _MOST_BYTES: Final = 64 * 1024
@@ -56,10 +57,5 @@ def _get(host: str, port: int, path: str, headers: dict[str, str], seconds: floa
 
 
 def _version(body: bytes) -> str | None:
-    try:
-        answer: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(answer, dict) or answer.get("name") != _NAME:
-        return None
-    return str(answer.get("version"))
+    answer = json_object(body) or {}
+    return str(answer.get("version")) if answer.get("name") == _NAME else None

@@ -19,16 +19,25 @@ from typing import TypeVar
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.errors import CredentialFileError, NoUsableCredential, RefreshFailed, RefreshRejected
+from kiro_rs_py.errors import (
+    AccountSuspended,
+    CredentialFileError,
+    KiroError,
+    NoUsableCredential,
+    RefreshFailed,
+    RefreshRejected,
+)
+from kiro_rs_py.upstream.atomic import Stamp
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.credential import AuthMethod, Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, EntryProblem
-from kiro_rs_py.upstream.leases import Abandoned, Failed, Lease, Outcome, Succeeded, settle, stop
+from kiro_rs_py.upstream.leases import LOCKED, Abandoned, Failed, Lease, Outcome, Succeeded, settle, stop
 from kiro_rs_py.upstream.roster import Roster, revive
 from kiro_rs_py.upstream.rotation import Rotation, Timings, TokenService
-from kiro_rs_py.upstream.selection import Entry, StateName, able, choose, nobody
+from kiro_rs_py.upstream.selection import TIMED_STATES, Entry, Standing, StateName, able, choose, nobody
 from kiro_rs_py.upstream.state import Mode, State, StateStore
 from kiro_rs_py.upstream.statistics import Statistics
-from kiro_rs_py.upstream.store import CredentialSource
+from kiro_rs_py.upstream.store import CredentialStore
 
 __all__ = [
     "Abandoned", "CredentialPool", "CredentialStatus", "Failed", "Lease", "Outcome", "Succeeded", "Timings",
@@ -72,7 +81,7 @@ class CredentialStatus:
 @asynccontextmanager
 async def open_pool(
     config: Config,
-    store: CredentialSource,
+    store: CredentialStore,
     state: StateStore,
     service: TokenService,
     *,
@@ -86,10 +95,12 @@ async def open_pool(
     """Read the accounts and keep them for the length of the block.
 
     ``extra_credentials`` live in memory only (``KIRO_API_KEY``). ``places_per_account`` bounds the simultaneous
-    attempts on one account. ``background`` False leaves out watching and keeping warm, for short commands. On leaving,
-    running refreshes are brought to their end (at most ``timings.refresh_deadline``) and statistics are written.
-    Raises CredentialFileError if the file cannot be read.
+    attempts on one account. ``background`` False leaves out watching and keeping warm, for short commands; these spend
+    no refresh token while the file cannot be written. On leaving, running refreshes are brought to their end (at most
+    ``timings.refresh_deadline``) and statistics are written. Raises CredentialFileError if the file cannot be read,
+    and, for short commands, at the end if it has not taken new tokens.
     """
+    state_stamp = await state.stamp()
     saved = await state.read()
     roster = Roster(store, saved, extra_credentials=extra_credentials, now=now)
     stamp = await store.stamp()
@@ -97,39 +108,30 @@ async def open_pool(
     await _complete_ids(roster)
     statistics = Statistics(roster, state, saved)
     try:
-        async with _plain_nursery() as nursery:
+        async with tasks_beside() as nursery:
             rotation = Rotation(
                 roster, store, service,
                 spawn=nursery.start_soon, jitter=jitter, timings=timings, config_machine_id=config.machine_id,
+                must_save=not background,
             )  # fmt: skip
             mode = saved.load_balancing_mode or config.load_balancing_mode
             pool = CredentialPool(roster, rotation, state, statistics, mode, timings, jitter, places_per_account)
             nursery.start_soon(pool._rescue)
             if background:
                 nursery.start_soon(pool._watch, store, stamp)
+                nursery.start_soon(pool._watch_state, state_stamp)
                 nursery.start_soon(pool._keep_warm)
                 nursery.start_soon(pool._flush_often)
             yield pool
     finally:
         with trio.CancelScope(shield=True):
-            if roster.need_rescue.is_set() and not await roster.save_leftovers():
-                logger.critical("NEW TOKENS ARE LOST: %s Log in again.", roster.unsaved_because)
+            if roster.need_rescue.is_set() and not await roster.save_leftovers() and (lost := roster.lost_with_us()):
+                names = ", ".join(f"#{number}" for number in lost)
+                logger.critical("NEW TOKENS ARE LOST (%s): %s Log in again.", names, roster.unsaved_because)
             await statistics.flush()
-
-
-@asynccontextmanager
-async def _plain_nursery() -> AsyncIterator[trio.Nursery]:
-    """A nursery that ends its tasks with the block, and lets the block's exception out without a group around it."""
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            yield nursery
-        except Exception as exc:
-            failure = exc
-        finally:
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    if not background and roster.unsaved_here():
+        where = roster.where_changes_are()
+        raise CredentialFileError(f"{where[0].upper()}{where[1:]}. {roster.unsaved_because}")
 
 
 async def _complete_ids(roster: Roster) -> None:
@@ -173,13 +175,15 @@ class CredentialPool:
 
     # --- requests ---
 
-    async def lease(self, model: str, *, tried: Collection[int] = ()) -> Lease:
+    async def lease(self, model: str, *, tried: Collection[int] = (), only: int | None = None) -> Lease:
         """Borrow the best account for ``model`` (an upstream id, empty for none in particular).
 
-        ``tried`` are accounts this request must not be given again. Its token is refreshed first if need be; an
-        account for which that fails is passed over. Raises NoUsableCredential.
+        ``tried`` are accounts this request must not be given again, ``only`` is the one it must be given. Its token is
+        refreshed first if need be; an account for which that fails is passed over. Raises NoUsableCredential.
         """
         excluded = set(tried)
+        if only is not None:
+            excluded |= {entry.id for entry in self._roster.entries if entry.id != only}
         while True:
             entry = await self._next(model, excluded)
             entry.in_flight += 1
@@ -258,6 +262,13 @@ class CredentialPool:
     def credential(self, credential_id: int) -> Credential:
         """An account's present values. Raises NotFound."""
         return self._roster.get(credential_id).credential
+
+    def watch_states(self, told: Callable[[int, Standing, Standing], None]) -> None:
+        """Call ``told`` with number, former and present standing whenever an account's changes; it must not wait.
+
+        A cooling or exhaustion that ends by itself is not told: its ``until`` says it.
+        """
+        self._roster.on_move = lambda entry, before: told(entry.id, before, entry.standing)
 
     def snapshot(self) -> tuple[CredentialStatus, ...]:
         """All accounts as they are now."""
@@ -367,7 +378,14 @@ class CredentialPool:
         if remaining is not None and remaining > 0:
             revive(entry, self._roster.moment())
         elif resets_at is not None and resets_at > self._roster.moment().wall:
-            entry.standing = replace(entry.standing, until=resets_at)
+            entry.move(replace(entry.standing, until=resets_at))
+
+    def note_refusal(self, credential_id: int, error: KiroError) -> None:
+        """How a call beside the chat has failed; a lock counts as if the chat had said it. Raises NotFound."""
+        entry = self._roster.get(credential_id)
+        moment = self._roster.moment()
+        if isinstance(error, AccountSuspended) and entry.standing_at(moment).state in ("active", *TIMED_STATES):
+            stop(entry, "suspended", LOCKED, error, moment)
 
     def note_models(self, credential_id: int, models: Iterable[str]) -> None:
         """The upstream model ids an account's plan offers. Raises NotFound."""
@@ -404,7 +422,7 @@ class CredentialPool:
 
     # --- background ---
 
-    async def _watch(self, store: CredentialSource, seen: object) -> None:
+    async def _watch(self, store: CredentialStore, seen: object) -> None:
         said = ""
         while True:
             await trio.sleep(self._timings.watch)
@@ -445,5 +463,16 @@ class CredentialPool:
 
     async def _flush_often(self) -> None:
         while True:
-            await trio.sleep(self._timings.flush)
+            with trio.move_on_after(self._timings.flush):
+                await self._roster.urgent.wait()
+            self._roster.urgent = trio.Event()
             await self._statistics.flush()
+
+    async def _watch_state(self, seen: Stamp | None) -> None:
+        """Take over what other processes found out about accounts, and what somebody has forgiven."""
+        while True:
+            await trio.sleep(self._timings.watch)
+            stamp = await self._state.stamp()
+            if stamp != seen:
+                seen = stamp
+                await self._statistics.take_over()

@@ -8,10 +8,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from kiro_rs_py.config import Config
 from kiro_rs_py.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kiro_rs_py.upstream.credential import Credential
 
 ProxyScheme: TypeAlias = Literal["http", "https", "socks5", "socks5h"]
 
@@ -33,19 +37,6 @@ class Proxy:
     port: int
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-
-
-class ProxySettings(Protocol):
-    """The three fields that configuration and credentials have in common."""
-
-    @property
-    def proxy_url(self) -> str | None: ...
-
-    @property
-    def proxy_username(self) -> str | None: ...
-
-    @property
-    def proxy_password(self) -> str | None: ...
 
 
 def parse_proxy(url: str, username: str | None = None, password: str | None = None) -> Proxy:
@@ -78,18 +69,17 @@ def parse_proxy(url: str, username: str | None = None, password: str | None = No
     return Proxy(scheme, parts.hostname, DEFAULT_PORTS[scheme] if port is None else port, username, password)
 
 
-def effective_proxy(config: ProxySettings, credential: ProxySettings | None = None) -> Proxy | None:
+def effective_proxy(config: Config, credential: Credential | None = None) -> Proxy | None:
     """The credential's own proxy, else the configuration's; None for ``direct`` and when there is none.
 
     Raises ConfigError for an unusable URL.
     """
     for settings in (credential, config):
-        if settings is None or not (settings.proxy_url or "").strip():
-            continue
-        url = cast("str", settings.proxy_url)
-        if url.strip().lower() == DIRECT:
-            return None
-        return parse_proxy(url, settings.proxy_username, settings.proxy_password)
+        url = ((settings and settings.proxy_url) or "").strip()
+        if settings is not None and url:
+            if url.lower() == DIRECT:
+                return None
+            return parse_proxy(url, settings.proxy_username, settings.proxy_password)
     return None
 
 

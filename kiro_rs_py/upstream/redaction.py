@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from kiro_rs_py.codec.frame import PRELUDE_BYTES, encode_frame
 from kiro_rs_py.codec.headers import HeaderValue, Uuid, encode_headers
 from kiro_rs_py.codec.inspection import Piece, inspect
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
 
 # Texts whose pieces belong together: a tag or a JSON string may be cut between two events.
 _TEXT_OF = {"assistantResponseEvent": "content", "codeEvent": "content", "reasoningContentEvent": "text"}
@@ -30,35 +30,12 @@ _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
 _TAGS = re.compile(r"</?think(?:ing)?>")
 # Sentences by which failures are told apart (upstream-protocol §11.3).
 _KNOWN_TEXTS = re.compile(
-    "|".join(
-        (
-            "input is too long",
-            "prompt is too long",
-            "context window is full",
-            "improperly formed request",
-            "profilearn is required for this request",
-            "invalid model",
-            "invalid tool use format",
-            "expected toolresult blocks",
-            "you have reached the limit",
-            "maximum request reached for this month",
-            "too many requests",
-            "rate exceeded",
-            "experiencing high traffic",
-            "unexpectedly high load",
-            "suspicious activity",
-            "temporary limits",
-            "suspended",
-            "locked your account",
-            "bearer token",
-            "invalid token",
-            "token is invalid",
-            "expired token",
-            "token has expired",
-            "does not support this application",
-            "gateway time-?out",
-        )
-    ),
+    "input is too long|prompt is too long|context window is full|improperly formed request|invalid model"
+    "|profilearn is required for this request|invalid tool use format|expected toolresult blocks"
+    "|you have reached the limit|maximum request reached for this month|too many requests|rate exceeded"
+    "|experiencing high traffic|unexpectedly high load|suspicious activity|temporary limits|suspended"
+    "|locked your account|bearer token|invalid token|token is invalid|expired token|token has expired"
+    "|does not support this application|gateway time-?out",
     re.IGNORECASE,
 )
 _JSON_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|-?\d[\d.eE+-]*|true|false|null|[{}\[\]:,\s]+|.', re.DOTALL)
@@ -81,11 +58,8 @@ def redacted_answer(status: int, headers: Mapping[str, str], body: bytes, salt: 
         if _CODE.fullmatch(value):
             kept[name] = value
     text = body.decode("utf-8", "replace")
-    try:
-        document: Json = json.loads(text)
-    except (ValueError, RecursionError):
-        document = None
-    shown = _Redaction(salt).value(document) if isinstance(document, dict) else masked(text, _KNOWN_TEXTS)
+    document = json_object(text)
+    shown = masked(text, _KNOWN_TEXTS) if document is None else _Redaction(salt).value(document)
     return {"status": status, "headers": kept, "body": shown}
 
 
@@ -149,16 +123,13 @@ class _Filler(dict[int, str]):
         return _FILLER_BY_BYTES[len(character.encode("utf-8", "surrogatepass"))]
 
 
-_FILLER = _Filler(
-    {
-        code: ("x" if chr(code).islower() else "X")
-        if chr(code).isalpha()
-        else "0"
-        if chr(code).isdigit()
-        else chr(code)
-        for code in range(128)
-    }
-)
+def _letter(character: str) -> str:
+    if character.isalpha():
+        return "x" if character.islower() else "X"
+    return "0" if character.isdigit() else character
+
+
+_FILLER = _Filler({code: _letter(chr(code)) for code in range(128)})
 
 
 def _filled(text: str) -> str:
@@ -293,13 +264,7 @@ class _Redaction:
 
 
 def _json_object(piece: Piece) -> JsonObject | None:
-    if piece.message is None:
-        return None
-    try:
-        value = json.loads(piece.payload)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    return None if piece.message is None else json_object(piece.payload)
 
 
 def _compact(value: JsonObject) -> bytes:

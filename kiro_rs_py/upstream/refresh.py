@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 
 from kiro_rs_py.config import Config
+from kiro_rs_py.convert.anthropic import json_object, text_in
 from kiro_rs_py.errors import RefreshFailed, RefreshRejected, UpstreamTimeout, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential, TokenGrant, auth_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
@@ -146,20 +147,16 @@ def read_grant(body: bytes, *, clock_skew: float | None = None) -> TokenGrant:
 
     Raises RefreshFailed when there is no token in it at all.
     """
-    envelope = _object(body)
-
-    def text(*names: str) -> str | None:
-        return next((value for name in names if isinstance(value := envelope.get(name), str) and value), None)
-
-    access_token = text("accessToken", "access_token")
-    refresh_token = text("refreshToken", "refresh_token")
+    envelope = json_object(body) or {}
+    access_token = text_in(envelope, "accessToken", "access_token")
+    refresh_token = text_in(envelope, "refreshToken", "refresh_token")
     if access_token is None and refresh_token is None:
         raise RefreshFailed("The token service answered without a token.")
     return TokenGrant(
         access_token=access_token or "",
         refresh_token=refresh_token,
         expires_in=_seconds(envelope.get("expiresIn", envelope.get("expires_in"))),
-        profile_arn=text("profileArn", "profile_arn"),
+        profile_arn=text_in(envelope, "profileArn", "profile_arn"),
         clock_skew=clock_skew,
     )
 
@@ -168,7 +165,7 @@ def refusal(
     status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None
 ) -> RefreshRejected | RefreshFailed:
     """The meaning of any other status (§4.5). ``headers`` are case-insensitive or in lower case."""
-    codes = list(_codes(headers, _object(body)))
+    codes = list(_codes(headers, json_object(body) or {}))
     if status in (400, 401, 403) and (known := next((code for code in codes if code in _TERMINAL), None)):
         what = "client registration" if known in _OF_THE_CLIENT else "refresh token"
         return RefreshRejected(f"The token service no longer accepts the {what} ({_TERMINAL[known]}). Log in again.")
@@ -196,14 +193,6 @@ def _codes(headers: Mapping[str, str], envelope: Mapping[str, object]) -> Iterat
         if isinstance(written, str):
             bare = written.partition(":")[0].rpartition("#")[2]
             yield re.sub(r"[^a-z0-9]", "", bare.lower()).removesuffix("exception")
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _seconds(value: object) -> float | None:

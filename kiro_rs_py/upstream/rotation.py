@@ -23,7 +23,7 @@ from kiro_rs_py.upstream.credential import Credential, TokenGrant, with_fixed_ma
 from kiro_rs_py.upstream.leases import cool, stop, without_traceback
 from kiro_rs_py.upstream.roster import Roster, revive
 from kiro_rs_py.upstream.selection import Entry, Moment, StateName
-from kiro_rs_py.upstream.store import CredentialSource, RefreshTurn
+from kiro_rs_py.upstream.store import CredentialStore, RefreshTurn
 
 logger = logging.getLogger(__name__)
 
@@ -76,14 +76,17 @@ class Rotation:
     def __init__(
         self,
         roster: Roster,
-        store: CredentialSource,
+        store: CredentialStore,
         service: TokenService,
         *,
         spawn: Callable[..., None],
         jitter: Callable[[], float],
         timings: Timings,
         config_machine_id: str | None,
+        must_save: bool = False,
     ) -> None:
+        """``must_save``: never spend a refresh token whose successor could not be saved, for processes that end soon.
+        Others do so when the access token is over: the new one works from memory, and is saved later."""
         self._roster = roster
         self._store = store
         self._service = service
@@ -91,6 +94,7 @@ class Rotation:
         self._jitter = jitter
         self._timings = timings
         self._config_machine_id = config_machine_id
+        self._must_save = must_save
         self._flights: dict[int, _Flight] = {}
         self.outcomes: Counter[str] = Counter()
         self.clock_skew: float | None = None
@@ -163,8 +167,7 @@ class Rotation:
         except RefreshFailed as error:
             flight.error = self._failed(entry, error, stale)
         except CredentialFileError as error:
-            logger.error("credential #%d cannot be refreshed safely: %s", entry.id, error)
-            flight.error = self._failed(entry, RefreshFailed(f"The credentials file is in trouble: {error}"), stale)
+            flight.error = self._failed(entry, RefreshFailed(f"It cannot be refreshed safely: {error}"), stale)
         except Exception:
             # A bug here must not take the server down with it.
             logger.exception("credential #%d: the refresh failed in an unforeseen way", entry.id)
@@ -191,6 +194,7 @@ class Rotation:
                     "log in again",
                     entry.id,
                 )
+            await self._check_writable(entry)
             turn.started()
             try:
                 answer = await self._ask(entry, before)
@@ -213,6 +217,20 @@ class Rotation:
         except CredentialFileError as error:
             # The token in memory is still the newest we know, and waiting would not make the file whole.
             logger.warning("refreshing without a look at the credentials file: %s", error)
+
+    async def _check_writable(self, entry: Entry) -> None:
+        """Raises CredentialFileError if the new tokens could not be saved, and the old ones can wait."""
+        if entry.credential.in_memory_only:
+            return
+        try:
+            await self._store.probe()
+        except CredentialFileError as error:
+            self._roster.complain(error)
+            if self._must_save or self._is_usable(entry):
+                raise
+
+    def _is_usable(self, entry: Entry) -> bool:
+        return entry.credential.is_valid(self._roster.moment().wall) and entry.doubt != "suspect"
 
     def _good(self, entry: Entry, before: str, margin: float | None = None) -> bool:
         """Whether the look at the disk has made the call needless: a newer token, or one with ``margin`` left."""
@@ -305,7 +323,7 @@ class Rotation:
         growing = min(self._timings.longest_back_off, 5.0 * 2.0 ** min(entry.refresh_failures - 1, 6))
         seconds = growing * (1.0 + 0.25 * self._jitter()) if error.retry_after is None else error.retry_after
         entry.refresh_not_before = moment.mono + seconds
-        usable = entry.credential.is_valid(moment.wall) and entry.doubt != "suspect"
+        usable = self._is_usable(entry)
         logger.warning("credential #%d: %s Next try in %.0f s.", entry.id, error, seconds)
         kept = without_traceback(error)
         if not usable:

@@ -8,7 +8,7 @@ then the one that has rested longest. Lifetime counters never steer: a new accou
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
@@ -31,6 +31,8 @@ StateName: TypeAlias = Literal[
 
 TIMED_STATES: frozenset[StateName] = frozenset({"cooling", "exhausted"})
 HUMAN_STATES: frozenset[StateName] = frozenset({"reauth_required", "invalid_config", "suspended"})
+URGENT_STATES: frozenset[StateName] = frozenset({"exhausted", "reauth_required", "suspended"})
+"""Found by asking the service, which is not asked twice for them: they are remembered from the first moment on."""
 
 
 class Moment(NamedTuple):
@@ -107,6 +109,14 @@ class Entry:
     """Fingerprints of refresh tokens that were rotated away here: an old backup must not bring them back."""
     refresh_failures: int = 0
     refresh_not_before: float = 0.0
+    moved: Callable[[Entry, Standing], None] | None = field(default=None, repr=False)
+    """Told of each change of the standing, with the one before."""
+
+    def move(self, standing: Standing) -> None:
+        """Change the standing."""
+        before, self.standing = self.standing, standing
+        if self.moved is not None:
+            self.moved(self, before)
 
     @property
     def id(self) -> int:
@@ -114,8 +124,13 @@ class Entry:
 
     @property
     def unsaved(self) -> bool:
-        """Whether memory holds a token that the file does not."""
+        """Whether memory holds something that the file does not."""
         return self.credential != self.on_disk
+
+    @property
+    def login_unsaved(self) -> bool:
+        """Whether that is a refresh token: without it the account is lost."""
+        return self.credential.fingerprint != self.on_disk.fingerprint
 
     def standing_at(self, moment: Moment) -> Standing:
         """The standing with its end applied."""

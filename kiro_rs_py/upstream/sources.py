@@ -10,11 +10,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, text_in
 from kiro_rs_py.errors import UnusableSource
 
 SourceName: TypeAlias = Literal["kiro-ide", "kiro-cli", "kam", "kiro-rs", "api-key", "token"]
@@ -28,6 +27,10 @@ EXTERNAL_NAMES = {"external_idp", "externalidp", "azuread", "entra", "m365"}
 # All that Kiro IDE writes into its token file (§5.4).
 _IDE_MEMBERS = {"accessToken", "refreshToken", "expiresAt", "profileArn", "clientIdHash", "authMethod", "provider"}
 _IDE_MEMBERS |= {"region", "startUrl", "tokenEndpoint", "issuerUrl", "clientId", "clientSecret", "scopes", "audience"}
+
+# What makes up a login, as the credentials file names it; other tools know some of it by the same names.
+_LOGIN = ("refreshToken", "accessToken", "expiresAt", "profileArn", "clientId", "clientSecret", "startUrl", "provider")
+_TIMES = ("expiresAt", "clientSecretExpiresAt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ EXTERNAL = "belongs to a company's own sign-in, which cannot be used here; creat
 
 
 def _from_kiro_rs(record: JsonObject, number: int) -> JsonObject | str:
-    if _text(record, "kiroApiKey", "kiro_api_key") or _text(record, "refreshToken", "refresh_token"):
+    if text_in(record, "kiroApiKey", "kiro_api_key") or text_in(record, "refreshToken", "refresh_token"):
         return {key: value for key, value in record.items() if key != "id"}
     return f"Entry {number} has neither refreshToken nor kiroApiKey."
 
@@ -154,40 +157,31 @@ def _from_kam(record: JsonObject, number: int) -> JsonObject | str:
     """Old exports nest the secrets under ``credentials``, newer ones are flat (operations §11.1, §11.3)."""
     nested = record.get("credentials")
     secrets: JsonObject = {**record, **nested} if isinstance(nested, dict) else record
-    name = _text(record, "email") or _text(record, "nickname", "label") or f"account {number}"
-    token = _text(secrets, "refreshToken")
-    if not token:
+    name = text_in(record, "email") or text_in(record, "nickname", "label") or f"account {number}"
+    if not text_in(secrets, "refreshToken"):
         return f"{name} has no refresh token."
     if record.get("status") == "error":
         return f"{name} is marked as broken in the export."
-    method = _method(_text(secrets, "authMethod", "provider", "idp"), secrets)
+    method = _method(text_in(secrets, "authMethod", "provider", "idp"), secrets)
     if method is None:
         return f"{name} {EXTERNAL}"
-    entry: JsonObject = {"refreshToken": token}
-    _copy(secrets, entry, "accessToken", "clientId", "clientSecret", "profileArn", "startUrl", "machineId", "provider")
-    _copy(record, entry, "email", "machineId")
-    _copy_region(secrets, entry, method)
-    if expiry := _expiry(secrets.get("expiresAt")):
-        entry["expiresAt"] = expiry
-    if label := _text(record, "nickname", "label"):
+    entry = _copied(secrets, *_LOGIN, "machineId") | _copied(record, "email", "machineId")
+    if provider := text_in(secrets, "provider", "idp"):
+        entry["provider"] = provider
+    if label := text_in(record, "nickname", "label"):
         entry["label"] = label
-    entry["authMethod"] = method
-    return entry
+    return entry | _region(secrets, method)
 
 
 def _from_ide(record: JsonObject, folder: Path | None) -> JsonObject | str:
     """Kiro IDE's token file; an IdC token names its client registration by ``clientIdHash`` (§5.4)."""
-    if not _text(record, "refreshToken"):
+    if not text_in(record, "refreshToken"):
         return "The Kiro IDE token file has no refresh token. Sign in to the IDE again."
-    method = _method(_text(record, "authMethod"), record)
+    method = _method(text_in(record, "authMethod"), record)
     if method is None:
         return f"The Kiro IDE token {EXTERNAL}"
-    entry: JsonObject = {}
-    _copy(record, entry, "accessToken", "refreshToken", "profileArn", "provider", "startUrl")
-    _copy(record, entry, "clientId", "clientSecret")
-    if expiry := _expiry(record.get("expiresAt")):
-        entry["expiresAt"] = expiry
-    digest = _text(record, "clientIdHash")
+    entry = _copied(record, *_LOGIN)
+    digest = text_in(record, "clientIdHash")
     if digest and not entry.get("clientId"):
         registration = _client_registration(folder, digest)
         if registration is None:
@@ -195,81 +189,56 @@ def _from_ide(record: JsonObject, folder: Path | None) -> JsonObject | str:
                 "The Kiro IDE token needs its client registration, which lies in a second file of the same folder. "
                 "Import the folder instead of the pasted text."
             )
-        entry.update(registration)
-    if _text(record, "provider") == "BuilderId":
+        entry |= registration
+    if text_in(record, "provider") == "BuilderId":
         entry.setdefault("startUrl", BUILDER_ID_START_URL)
-    entry["authMethod"] = "idc" if entry.get("clientId") else method
-    _copy_region(record, entry, str(entry["authMethod"]))
-    return entry
+    return entry | _region(record, "idc" if entry.get("clientId") else method)
 
 
 def _client_registration(folder: Path | None, digest: str) -> JsonObject | None:
     if folder is None or not re.fullmatch(r"[0-9a-fA-F]{8,128}", digest):
         return None
     try:
-        record = json.loads((folder / f"{digest}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json_object((folder / f"{digest}.json").read_bytes()) or {}
+    except OSError:
         return None
-    if not isinstance(record, dict) or not (_text(record, "clientId") and _text(record, "clientSecret")):
+    registration = _copied(record, "clientId", "clientSecret")
+    if len(registration) < 2:
         return None
-    registration: JsonObject = {"clientId": record["clientId"], "clientSecret": record["clientSecret"]}
-    if expiry := _expiry(record.get("expiresAt")):
-        registration["clientSecretExpiresAt"] = expiry
-    return registration
+    return registration | ({"clientSecretExpiresAt": record["expiresAt"]} if record.get("expiresAt") else {})
 
 
 def from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json]) -> JsonObject | str:
     """kiro-cli's token row, in its snake_case or rewritten to camelCase by other tools (§5.5)."""
-    token = _text(record, "refresh_token", "refreshToken")
-    if not token:
+    entry = _copied(record, *_LOGIN) | _copied(registration, "clientId", "clientSecret", "clientSecretExpiresAt")
+    if "refreshToken" not in entry:
         return "The kiro-cli token has no refresh token. Run 'kiro-cli login' again."
-    entry: JsonObject = {"refreshToken": token}
-    if access := _text(record, "access_token", "accessToken"):
-        entry["accessToken"] = access
-    if expiry := _expiry(record.get("expires_at", record.get("expiresAt"))):
-        entry["expiresAt"] = expiry
-    for target, *names in (
-        ("profileArn", "profile_arn", "profileArn"),
-        ("startUrl", "start_url", "startUrl"),
-        ("provider", "provider"),
-    ):
-        if value := _text(record, *names):
-            entry[target] = value
-    for target, *names in (("clientId", "client_id", "clientId"), ("clientSecret", "client_secret", "clientSecret")):
-        if value := _text(registration, *names) or _text(record, *names):
-            entry[target] = value
-    if expiry := _expiry(registration.get("client_secret_expires_at")):
-        entry["clientSecretExpiresAt"] = expiry
-    if entry.get("clientId") is None and (entry.get("startUrl") or _text(record, "oauth_flow", "oauthFlow")):
+    if "clientId" not in entry and ("startUrl" in entry or text_in(record, "oauth_flow", "oauthFlow")):
         return "The kiro-cli token lacks its device registration. Import the database instead of the token alone."
-    method = "idc" if entry.get("clientId") else "social"
-    _copy_region(record, entry, method)
-    entry["authMethod"] = method
-    return entry
+    return entry | _region(record, "idc" if "clientId" in entry else "social")
 
 
 # --- small readers ----------------------------------------------------------------------------------------------
 
 
-def _text(record: Mapping[str, Json], *names: str) -> str | None:
-    for name in names:
-        value = record.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-    return None
+def _copied(record: Mapping[str, Json], *members: str) -> JsonObject:
+    """Those of the (camelCase) members that are texts, or numbers for a time, however they are spelled."""
+    copied: JsonObject = {}
+    for member in members:
+        snake = re.sub("[A-Z]", r"_\g<0>", member).lower()
+        value: Json = text_in(record, member, snake)
+        if value is None and member in _TIMES:
+            value = record.get(member) or record.get(snake)
+        if value:
+            copied[member] = value
+    return copied
 
 
-def _copy(source: Mapping[str, Json], target: JsonObject, *names: str) -> None:
-    for name in names:
-        if value := _text(source, name):
-            target[name] = value
-
-
-def _copy_region(source: Mapping[str, Json], target: JsonObject, method: str) -> None:
-    """Only AWS's sign-in has regions; Kiro's own, for social logins, is in one place (§4.2)."""
-    region = _text(source, "region")
-    if region and method == "idc":
-        target["authRegion"] = region
+def _region(record: Mapping[str, Json], method: str) -> JsonObject:
+    """How it signs in, and where: only AWS's sign-in has regions; Kiro's own, for social logins, is in one place
+    (§4.2)."""
+    region = text_in(record, "region") if method == "idc" else None
+    return {"authMethod": method, "authRegion": region} if region else {"authMethod": method}
 
 
 def _method(named: str | None, record: Mapping[str, Json]) -> str | None:
@@ -280,16 +249,3 @@ def _method(named: str | None, record: Mapping[str, Json]) -> str | None:
     if record.get("clientId") and record.get("clientSecret"):
         return "idc"
     return "idc" if name in IDC_NAMES else "social"
-
-
-def _expiry(value: Json) -> str | None:
-    """RFC 3339 of an ISO text or of epoch seconds or milliseconds (KAM exports use the latter)."""
-    if isinstance(value, str) and value.strip():
-        return value.strip()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        seconds = value / 1000 if value > 1e11 else value
-        try:
-            return datetime.fromtimestamp(seconds, UTC).isoformat()
-        except (OverflowError, ValueError, OSError):
-            return None
-    return None

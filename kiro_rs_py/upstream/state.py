@@ -10,20 +10,22 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NoReturn, TypeAlias, cast
 
 import tomli_w
 import trio
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.convert.calibration import Calibration, parse_calibration
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.convert.calibration import Calibration, Calibrations, parse_calibration
 from kiro_rs_py.convert.discovered import DiscoveredModel, parse_models
 from kiro_rs_py.errors import CredentialFileError
-from kiro_rs_py.upstream.atomic import make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.atomic import Stamp, make_private_folder, replace_file, stamp_of, tighten
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.credential import parse_time
 from kiro_rs_py.upstream.locks import FileLock
 
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 Mode: TypeAlias = Literal["priority", "balanced"]
 
 LOCK_SECONDS = 5.0
+SAVE_SECONDS = 60.0
+"""Between writes of what was learnt of counting tokens."""
 _MODES: tuple[Mode, ...] = ("priority", "balanced")
 
 
@@ -107,12 +111,11 @@ class State:
 
 
 class StateStore:
-    """The file and its lock. ``path`` None keeps the state in memory, for a demo and for tests that jump in time."""
+    """The file and its lock."""
 
-    def __init__(self, path: Path | None, *, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(self, path: Path, *, lock_seconds: float = LOCK_SECONDS) -> None:
         self.path = path
         self._lock_seconds = lock_seconds
-        self._memory = State()
 
     @classmethod
     def beside(cls, credentials_path: Path) -> StateStore:
@@ -124,8 +127,6 @@ class StateStore:
 
         kiro-rs's ``kiro_stats.json`` in the same folder is taken over once, by the first update (operations §3.8).
         """
-        if self.path is None:
-            return self._memory
         state = _read(self.path)
         if not state.statistics_imported:
             _import_statistics(state, self.path.with_name("kiro_stats.json"))
@@ -134,9 +135,6 @@ class StateStore:
 
     def update_now(self, change: Callable[[State], None]) -> State:
         """Read, change, write under the lock; blocking. Raises CredentialFileError when that is impossible."""
-        if self.path is None:
-            change(self._memory)
-            return self._memory
         lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
         try:
             make_private_folder(self.path.parent)
@@ -153,15 +151,57 @@ class StateStore:
             lock.release()
         return state
 
+    async def stamp(self) -> Stamp | None:
+        """The file's present state, None while there is none."""
+        return await trio.to_thread.run_sync(stamp_of, self.path)
+
     async def read(self) -> State:
         """:meth:`load` in a thread."""
-        return self._memory if self.path is None else await trio.to_thread.run_sync(self.load)
+        return await trio.to_thread.run_sync(self.load)
 
     async def update(self, change: Callable[[State], None]) -> State:
         """:meth:`update_now` in a thread."""
-        if self.path is None:
-            return self.update_now(change)
         return await trio.to_thread.run_sync(self.update_now, change, abandon_on_cancel=False)
+
+
+# --- what was learnt of counting tokens (:mod:`kiro_rs_py.convert.calibration`) -----------------------------------
+
+
+@asynccontextmanager
+async def open_calibrations(state: StateStore, *, seconds: float = SAVE_SECONDS) -> AsyncIterator[Calibrations]:
+    """Those of the state file; what is learnt inside the block is saved now and then, and on leaving it."""
+    calibrations = Calibrations((await state.read()).calibrations)
+    try:
+        async with tasks_beside() as nursery:
+            nursery.start_soon(_save_often, calibrations, state, seconds)
+            yield calibrations
+    finally:
+        with trio.CancelScope(shield=True):
+            await save_calibrations(calibrations, state)
+
+
+async def save_calibrations(calibrations: Calibrations, state: StateStore) -> None:
+    """Write what has changed; what cannot be written is tried again the next time."""
+    changed = frozenset(calibrations.changed)
+    if not changed:
+        return
+    calibrations.changed -= changed
+    news = {upstream_id: calibrations.of(upstream_id) for upstream_id in changed}
+
+    def change(state: State) -> None:
+        state.calibrations |= news
+
+    try:
+        await state.update(change)
+    except CredentialFileError as error:
+        calibrations.changed |= changed
+        logger.warning("what was learnt of counting tokens is kept in memory for now: %s", error)
+
+
+async def _save_often(calibrations: Calibrations, state: StateStore, seconds: float) -> NoReturn:
+    while True:
+        await trio.sleep(seconds)
+        await save_calibrations(calibrations, state)
 
 
 # --- TOML -------------------------------------------------------------------------------------------------------
@@ -250,11 +290,7 @@ def _time(value: object) -> datetime | None:
 
 def _json_object(value: object) -> JsonObject | None:
     # TOML knows no null, and a balance is full of them: it is kept as JSON text.
-    try:
-        document = json.loads(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+    return json_object(value) if isinstance(value, str) else None
 
 
 def _to_toml(state: State) -> dict[str, object]:
@@ -286,13 +322,7 @@ def _record_to_toml(record: AccountRecord) -> dict[str, object]:
         "last_used_at": record.last_used_at,
     }
     if record.standing is not None:
-        table |= {
-            "state": record.standing.state,
-            "cause": record.standing.cause,
-            "since": record.standing.since,
-            "until": record.standing.until,
-            "fingerprint": record.standing.fingerprint,
-        }
+        table |= asdict(record.standing)
     return {name: value for name, value in table.items() if value is not None}
 
 

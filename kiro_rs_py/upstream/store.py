@@ -11,17 +11,19 @@ import errno
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar, get_args
+from typing import Generic, NamedTuple, TypeVar, cast, get_args
 
 import trio
 
+from kiro_rs_py.convert.anthropic import json_object
 from kiro_rs_py.errors import CredentialFileError
-from kiro_rs_py.upstream.atomic import Written, make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.atomic import Stamp, make_private_folder, probe_write, replace_file, stamp_of, tighten
 from kiro_rs_py.upstream.document import CredentialDocument, Origin, StoredCredentials
+from kiro_rs_py.upstream.emergency import EmergencyCopies, EmergencyCopy
 from kiro_rs_py.upstream.locks import FileLock
 
 logger = logging.getLogger(__name__)
@@ -37,14 +39,6 @@ class Updated(Generic[T]):
 
     value: T
     stored: StoredCredentials
-
-
-class Stamp(NamedTuple):
-    """Tells one state of a file from another; every rename gives a new inode."""
-
-    modified_ns: int
-    size: int
-    inode: int
 
 
 class RefreshTurn:
@@ -72,21 +66,17 @@ class RefreshTurn:
             self._lock.write_text("")
 
 
-class CredentialSource(Protocol):
-    """What the pool needs of a store."""
-
-    async def read(self) -> StoredCredentials: ...
-    async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]: ...
-    async def stamp(self) -> Stamp | None: ...
-    def refresh_turn(self, credential_id: int, seconds: float) -> AbstractAsyncContextManager[RefreshTurn]: ...
-
-
 class CredentialStore:
     """One credentials file. A missing file is an empty list; nothing is created before the first change."""
 
-    def __init__(self, path: Path, *, lock_seconds: float = STORE_LOCK_SECONDS) -> None:
+    def __init__(
+        self, path: Path, *, lock_seconds: float = STORE_LOCK_SECONDS, emergency_folders: Sequence[Path] | None = None
+    ) -> None:
         self.path = path
+        self._copies = EmergencyCopies(path, emergency_folders)
         self._lock_seconds = lock_seconds
+        self._given: dict[str, int] = {}
+        """The ids, by fingerprint, of entries that have none in the file: they keep them while it takes none."""
         self._threads = trio.CapacityLimiter(2)
         self._said: set[str] = set()
 
@@ -112,7 +102,10 @@ class CredentialStore:
 
     def lock_path(self, credential_id: int | None = None) -> Path:
         """The lock file of this store, or of the refreshes of one account."""
-        return self._beside(".lock" if credential_id is None else f".refresh-{credential_id}.lock")
+        # Beside the target of a symbolic link: two links to one file must share its locks.
+        target = Path(os.path.realpath(self.path))
+        name = target.name
+        return target.with_name(f"{name}.lock" if credential_id is None else f".{name}.refresh-{credential_id}.lock")
 
     def update_now(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
         """Read, apply ``change``, write if it changed anything; blocking.
@@ -120,14 +113,9 @@ class CredentialStore:
         An exception of ``change`` passes through and nothing is written. Raises CredentialFileError, with a remedy,
         if the file cannot be locked, read or written; it then still holds what it held before.
         """
-        lock = self._lock()
-        if not self._acquire(lock, self._lock_seconds):
-            raise CredentialFileError(
-                f"{self.path} has been locked by another process for {self._lock_seconds:.0f} seconds. "
-                "Look for a kiro-rs-py that hangs and end it."
-            )
-        try:
-            memory = _remembered(lock.read_text())
+        with self._locked() as lock:
+            before = lock.read_text()
+            memory = _remembered(before)
             document = self._parse(self._read_text(), memory)
             value = change(document)
             document.complete_ids()
@@ -136,10 +124,22 @@ class CredentialStore:
                 if present != memory:
                     # Before the file: a gap is harmless, a second use is not.
                     lock.write_text(json.dumps(present._asdict()))
-                self._write(document.to_text())
+                try:
+                    self._write(document.to_text())
+                except CredentialFileError:
+                    # No id was given out after all. With a gap, other processes would number the entries otherwise,
+                    # and lock other files for the same account.
+                    lock.write_text(before)
+                    raise
             return Updated(value, document.stored())
-        finally:
-            lock.release()
+
+    def check_writable(self) -> None:
+        """Find out whether a change could be saved now; blocking. Raises CredentialFileError, with a remedy."""
+        with self._locked():
+            try:
+                probe_write(self.path)
+            except OSError as error:
+                raise self._explain(error, "written") from error
 
     async def read(self) -> StoredCredentials:
         """:meth:`load` in a thread."""
@@ -149,17 +149,13 @@ class CredentialStore:
         """:meth:`update_now` in a thread, not interrupted by cancellation once it runs."""
         return await trio.to_thread.run_sync(self.update_now, change, abandon_on_cancel=False, limiter=self._threads)
 
+    async def probe(self) -> None:
+        """:meth:`check_writable` in a thread."""
+        await trio.to_thread.run_sync(self.check_writable, limiter=self._threads)
+
     async def stamp(self) -> Stamp | None:
         """The file's present state, None while it is missing or out of reach."""
-
-        def look() -> Stamp | None:
-            try:
-                found = self.path.stat()
-            except OSError:
-                return None
-            return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
-
-        return await trio.to_thread.run_sync(look, limiter=self._threads)
+        return await trio.to_thread.run_sync(stamp_of, self.path, limiter=self._threads)
 
     @asynccontextmanager
     async def refresh_turn(self, credential_id: int, seconds: float) -> AsyncIterator[RefreshTurn]:
@@ -177,12 +173,21 @@ class CredentialStore:
         finally:
             lock.release()
 
-    # --- the file itself ---
+    # --- new tokens that the file does not take (emergency.py), in threads ---
 
-    def _beside(self, suffix: str) -> Path:
-        # Beside the target of a symbolic link: two links to one file must share its locks.
-        target = Path(os.path.realpath(self.path))
-        return target.with_name(f".{target.name}{suffix}" if suffix.startswith(".refresh") else target.name + suffix)
+    async def emergency_copies(self) -> list[EmergencyCopy]:
+        """Those that wait to be saved."""
+        return await trio.to_thread.run_sync(self._copies.load, limiter=self._threads)
+
+    async def keep_copy(self, copy: EmergencyCopy) -> Path:
+        """Where it is kept. Raises CredentialFileError if nowhere."""
+        return await trio.to_thread.run_sync(self._copies.keep, copy, limiter=self._threads)
+
+    async def drop_copies(self, fingerprints: Collection[str | None]) -> None:
+        """These tokens are saved, or spent."""
+        await trio.to_thread.run_sync(self._copies.drop, fingerprints, limiter=self._threads)
+
+    # --- the file itself ---
 
     def _lock(self) -> FileLock:
         return FileLock(self.lock_path())
@@ -194,8 +199,25 @@ class CredentialStore:
         except OSError as error:
             raise self._explain(error, "locked") from error
 
+    @contextmanager
+    def _locked(self) -> Iterator[FileLock]:
+        lock = self._lock()
+        if not self._acquire(lock, self._lock_seconds):
+            raise CredentialFileError(
+                f"{self.path} has been locked by another process for {self._lock_seconds:.0f} seconds. "
+                "Look for a kiro-rs-py that hangs and end it."
+            )
+        try:
+            yield lock
+        finally:
+            lock.release()
+
     def _parse(self, text: str | None, memory: _Memory) -> CredentialDocument:
-        return CredentialDocument(text, name=str(self.path), last_id=memory.last_id, origin=memory.origin)
+        document = CredentialDocument(
+            text, name=str(self.path), last_id=memory.last_id, origin=memory.origin, given=self._given
+        )
+        self._given = document.given
+        return document
 
     def _read_text(self) -> str | None:
         try:
@@ -222,9 +244,6 @@ class CredentialStore:
             written = replace_file(self.path, text.encode())
         except OSError as error:
             raise self._explain(error, "written") from error
-        self._warn(written)
-
-    def _warn(self, written: Written) -> None:
         if written.in_place:
             self._say_once(
                 f"{self.path} can only be rewritten in place, which a power cut may damage: "
@@ -265,63 +284,9 @@ class _Memory(NamedTuple):
 
 def _remembered(text: str) -> _Memory:
     """A lock file that is empty, or nobody's, remembers nothing."""
-    try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return _Memory()
-    table = found if isinstance(found, dict) else {}
+    table = json_object(text) or {}
     last_id, origin = table.get("last_id"), table.get("origin")
     return _Memory(
         last_id if isinstance(last_id, int) and last_id > 0 else 0,
-        origin if origin in get_args(Origin) else None,
+        cast("Origin", origin) if origin in get_args(Origin) else None,
     )
-
-
-class MemoryCredentialStore:
-    """The same contract without a file: for tests that jump in time."""
-
-    def __init__(self, text: str = "[]") -> None:
-        self.text: str | None = text
-        self.last_id = 0
-        self.origin: Origin | None = None
-        self._version = 0
-        self._locks: dict[int, trio.Semaphore] = {}
-
-    async def read(self) -> StoredCredentials:
-        await trio.lowlevel.checkpoint()
-        return CredentialDocument(self.text, last_id=self.last_id).stored()
-
-    async def update(self, change: Callable[[CredentialDocument], T]) -> Updated[T]:
-        await trio.lowlevel.checkpoint()
-        document = CredentialDocument(self.text, last_id=self.last_id, origin=self.origin)
-        value = change(document)
-        document.complete_ids()
-        if document.changed:
-            self.replace(document.to_text())
-            self.last_id, self.origin = document.last_id, document.origin
-        return Updated(value, document.stored())
-
-    def replace(self, text: str | None) -> None:
-        """Change the content as somebody else would; None removes it."""
-        self.text = text
-        self._version += 1
-
-    async def stamp(self) -> Stamp | None:
-        await trio.lowlevel.checkpoint()
-        return None if self.text is None else Stamp(self._version, len(self.text), 0)
-
-    @asynccontextmanager
-    async def refresh_turn(self, credential_id: int, seconds: float) -> AsyncIterator[RefreshTurn]:
-        lock = self._locks.setdefault(credential_id, trio.Semaphore(1))
-        held = True
-        try:
-            lock.acquire_nowait()
-        except trio.WouldBlock:
-            with trio.move_on_after(seconds) as scope:
-                await lock.acquire()
-            held = not scope.cancelled_caught
-        try:
-            yield RefreshTurn(None, held=held)
-        finally:
-            if held:
-                lock.release()

@@ -11,6 +11,7 @@ import trio
 
 from kiro_rs_py.codec.decoder import EventStreamDecoder
 from kiro_rs_py.convert.events import (
+    HEADER_BLOCKS,
     AssistantText,
     ContextUsage,
     Fault,
@@ -52,7 +53,8 @@ class KiroStream:
 
     ``attempts`` tells how many tries the request took, ``credential_id`` who answered, ``upstream_request_id`` is the
     upstream's name of the call, for its support. Made by :meth:`kiro_rs_py.upstream.client.KiroClient.converse`.
-    ``settle`` takes the Outcome, exactly once. The time spent waiting for bytes is added to ``tally``.
+    ``settle`` takes the Outcome, exactly once. ``idle_seconds`` is the longest silence, see :meth:`look`. The time
+    spent waiting for bytes is added to ``tally``.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class KiroStream:
         *,
         credential_id: int,
         upstream_request_id: str | None,
+        idle_seconds: float = math.inf,
         tally: Tally | None = None,
     ) -> None:
         self.attempts = 1
@@ -70,11 +73,12 @@ class KiroStream:
         self._tally: Tally = OwnTally() if tally is None else tally
         self._body = body
         self._settle: Callable[[Outcome], None] | None = settle
-        self._decoder = EventStreamDecoder()
+        self._decoder = EventStreamDecoder(HEADER_BLOCKS)
         self._held: list[KiroEvent] = []
         self._failure: CodecError | None = None
         self._size = 0
         self._waiting_since = math.inf
+        self._idle_seconds = idle_seconds
 
     async def start(self) -> None:
         """Wait for the first event that says something, so that whatever fails before is not yet an answer (D-4).
@@ -130,19 +134,16 @@ class KiroStream:
             settle, self._settle = self._settle, None
             settle(outcome)
 
-    async def watch(self, idle_seconds: float) -> None:
-        """Let a ``next_events`` that waits longer than ``idle_seconds`` end with UpstreamTimeout.
+    def look(self, now: float) -> float:
+        """Let a ``next_events`` that has waited for the idle time end with UpstreamTimeout. When to look again.
 
-        One task a stream, since a deadline for each read costs more than the read (stack.md P9). It measures waiting
-        only: a slow client is not the upstream's fault.
+        To be called by whoever waits beside the reader, since a deadline for each read costs more than the read
+        (stack.md P9). It measures waiting only: a slow client is not the upstream's fault.
         """
-        while True:
-            now = trio.current_time()
-            waiting_since = self._waiting_since
-            if now >= waiting_since + idle_seconds:
-                self._body.expire()
-                return
-            await trio.sleep_until(min(waiting_since, now) + idle_seconds)
+        if now >= self._waiting_since + self._idle_seconds:
+            self._body.expire()
+            return math.inf
+        return min(self._waiting_since, now) + self._idle_seconds
 
     async def _read_events(self) -> list[KiroEvent] | None:
         while True:

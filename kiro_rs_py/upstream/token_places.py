@@ -6,13 +6,12 @@ Sections are upstream-protocol's. Everything is opened read-only; what is found 
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject, json_object
 from kiro_rs_py.errors import UnusableSource
 from kiro_rs_py.upstream.sources import EXTERNAL, Found, SourceName, found_in, from_cli_token, read_text
 
@@ -69,23 +68,12 @@ def _state_value(connection: sqlite3.Connection, key: str) -> str | None:
     if row is None:
         return None
     raw = row[0].decode("utf-8", "replace") if isinstance(row[0], bytes) else str(row[0])
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        value = raw
-    if isinstance(value, dict):
-        value = value.get("arn")
-    return value if isinstance(value, str) and value.startswith("arn:") else None
+    arn = (json_object(raw) or {"arn": raw.strip('"')}).get("arn")
+    return arn if isinstance(arn, str) and arn.startswith("arn:") else None
 
 
 def _object(value: object) -> JsonObject:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    try:
-        parsed = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return (json_object(value) if isinstance(value, str | bytes) else None) or {}
 
 
 # --- files and folders --------------------------------------------------------------------------------------------

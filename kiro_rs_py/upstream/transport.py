@@ -49,8 +49,21 @@ class ResponseBody(httpx.AsyncByteStream):
 
     async def receive(self) -> bytes:
         """The next bytes of the body, ``b""`` after the last. Raises ``httpx.TransportError``; closes when it does."""
+        piece, self._first = self._first, b""
         try:
-            piece = await self._receive()
+            while not piece and not self._reader.ended:
+                if self._read_timeout is None:
+                    data = await self._link.receive()
+                else:
+                    with trio.fail_after(self._read_timeout):
+                        data = await self._link.receive()
+                if data:
+                    piece = self._reader.receive_data(data)
+                else:
+                    self._reader.receive_eof()
+            self._size += len(piece)
+            if self._limit is not None and self._size > self._limit:
+                raise httpx.RemoteProtocolError(f"The response is larger than {self._limit} bytes.")
         except (OSError, trio.TooSlowError, trio.ClosedResourceError) as exc:
             self.close()
             if self._expired:
@@ -61,23 +74,6 @@ class ResponseBody(httpx.AsyncByteStream):
             raise
         if not piece:
             self.close()
-        return piece
-
-    async def _receive(self) -> bytes:
-        piece, self._first = self._first, b""
-        while not piece and not self._reader.ended:
-            if self._read_timeout is None:
-                data = await self._link.receive()
-            else:
-                with trio.fail_after(self._read_timeout):
-                    data = await self._link.receive()
-            if data:
-                piece = self._reader.receive_data(data)
-            else:
-                self._reader.receive_eof()
-        self._size += len(piece)
-        if self._limit is not None and self._size > self._limit:
-            raise httpx.RemoteProtocolError(f"The response is larger than {self._limit} bytes.")
         return piece
 
     def expire(self) -> None:

@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 import httpx
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.errors import UpstreamError, UpstreamRejected, UpstreamUnauthorized
-from kiro_rs_py.upstream.control import call_json, control_regions
+from kiro_rs_py.convert.anthropic import Json, JsonObject, text_in
+from kiro_rs_py.upstream.control import ask_everywhere, call_json, control_urls
 from kiro_rs_py.upstream.credential import Credential, format_time, parse_time
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.headers import control_headers, profile_arn_of
@@ -111,35 +110,22 @@ class Usage:
 
 
 async def fetch_usage(http: Caller, config: Config, endpoints: Endpoints, credential: Credential) -> Usage:
-    """Ask the service. Raises UpstreamError; :func:`is_token_refused` tells whether a refresh may help.
+    """Ask the service. Raises UpstreamError; :func:`~kiro_rs_py.upstream.control.is_token_refused` tells whether a
+    refresh may help.
 
     Versions of the service disagree about the ARN: some refuse the call with one, some without (§6.1). So it is asked
     without, then with it, and then in the other region, which is where a 403 may lead as well.
     """
-    arn = profile_arn_of(credential)
-    failure: UpstreamError | None = None
-    for url in dict.fromkeys(endpoints.usage(region) for region in control_regions(credential, config)):
-        for sent in dict.fromkeys((None, arn)):
-            try:
-                return parse_usage(await call_json(http, _request(config, credential, url, sent), credential))
-            except (UpstreamRejected, UpstreamUnauthorized) as error:
-                failure = failure or error
-                if is_token_refused(error):
-                    break
-    assert failure is not None
-    raise failure
 
+    async def ask(url: str, arn: str | None) -> Usage:
+        query = {"isEmailRequired": "true", "origin": "AI_EDITOR", "resourceType": "AGENTIC_REQUEST"}
+        query |= {"profileArn": arn} if arn else {}
+        headers = control_headers(config, credential, url)
+        request = httpx.Request("GET", f"{url}?{urlencode(query)}", headers=headers)
+        return parse_usage(await call_json(http, request, credential))
 
-def is_token_refused(error: Exception) -> bool:
-    """Whether the service refused the access token itself."""
-    return isinstance(error, UpstreamUnauthorized) and (error.bearer_invalid or error.status == 401)
-
-
-def _request(config: Config, credential: Credential, url: str, arn: str | None) -> httpx.Request:
-    query = {"isEmailRequired": "true", "origin": "AI_EDITOR", "resourceType": "AGENTIC_REQUEST"}
-    if arn is not None:
-        query["profileArn"] = arn
-    return httpx.Request("GET", f"{url}?{urlencode(query)}", headers=control_headers(config, credential, url))
+    urls = control_urls(config, endpoints, credential, "/getUsageLimits")
+    return await ask_everywhere(urls, (None, profile_arn_of(credential)), ask)
 
 
 # --- the answer -------------------------------------------------------------------------------------------------
@@ -153,9 +139,9 @@ def parse_usage(answer: JsonObject) -> Usage:
     return Usage(
         parts=_parts(element) if element else (),
         resets_at=_time(answer.get("nextDateReset")) or _time(element.get("nextDateReset")),
-        subscription_title=_text(plan, "subscriptionTitle") or _text(plan, "subscriptionName"),
-        email=_text(user, "email"),
-        user_id=_text(user, "userId"),
+        subscription_title=text_in(plan, "subscriptionTitle", "subscriptionName"),
+        email=text_in(user, "email"),
+        user_id=text_in(user, "userId"),
         overage=_overage(answer, element),
     )
 
@@ -183,7 +169,7 @@ def _parts(element: JsonObject) -> tuple[UsagePart, ...]:
             continue
         limit = _number(bonus, "usageLimit")
         used = limit if bonus["status"] == "EXHAUSTED" else _number(bonus, "currentUsage")
-        name = _text(bonus, "displayName") or _text(bonus, "bonusCode") or "bonus"
+        name = text_in(bonus, "displayName", "bonusCode") or "bonus"
         parts.append(UsagePart("bonus", name, used, limit, _time(bonus.get("expiresAt"))))
     return tuple(parts)
 
@@ -196,17 +182,12 @@ def _overage(answer: JsonObject, element: JsonObject) -> Overage | None:
         used=_number(element, "currentOverages"),
         cap=_number(element, "overageCap") or _number(switch, "overageCap"),
         charges=_number(element, "overageCharges"),
-        currency=_text(element, "currency") or "USD",
+        currency=text_in(element, "currency") or "USD",
     )
 
 
 def _object(value: Json) -> JsonObject:
     return value if isinstance(value, dict) else {}
-
-
-def _text(record: JsonObject, name: str) -> str | None:
-    value = record.get(name)
-    return value.strip() or None if isinstance(value, str) else None
 
 
 def _number(record: JsonObject, name: str) -> float:

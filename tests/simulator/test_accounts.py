@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from kiro_rs_py.convert.anthropic import Json
-from kiro_rs_py.simulator.accounts import Account, ArnRule, Clock, demo_accounts, load_accounts
+from kiro_rs_py.simulator.accounts import Account, ArnRule, Clock, demo_accounts
 from kiro_rs_py.simulator.asgi import Request
 from tests.simulator.talk import verdict
 
@@ -89,26 +89,14 @@ def test_profile_rules() -> None:
 
 
 def test_a_profile_may_be_demanded() -> None:
-    assert profile_verdict(Account(name="x", profile_arn=ARN, arn_required=True), None) == REQUIRED
     assert profile_verdict(Account(name="x"), None, "0.12.184") == REQUIRED
     assert profile_verdict(Account(name="x"), None, "0.12.183") is None
     assert profile_verdict(Account(name="x", method="api_key"), None, "1.0.0") is None
 
 
 def test_one_operation_may_have_its_own_rule() -> None:
-    account = Account(name="x", profile_arn=ARN, arn_required=True)
+    account = Account(name="x", profile_arn=ARN)
     assert profile_verdict(account, ARN, rule="forbidden") == IMPROPER
     assert profile_verdict(account, None, rule="forbidden") is None
     assert profile_verdict(account, None, rule="required") == REQUIRED
     assert profile_verdict(account, None, rule="optional") is None
-
-
-def test_accounts_come_from_a_file() -> None:
-    (account,) = load_accounts([{"name": "a", "plan": "KIRO POWER", "trial": [1, 2], "suspended": True}])
-    assert (account.plan, account.trial, account.suspended) == ("KIRO POWER", (1, 2), True)
-
-
-@pytest.mark.parametrize("value", [{}, ["a"], [{"plan": "KIRO PRO"}], [{"name": "a", "colour": "red"}]])
-def test_wrong_account_files(value: Json) -> None:
-    with pytest.raises(ValueError, match="account"):
-        load_accounts(value)

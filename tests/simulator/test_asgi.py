@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.asgi import Answer, Request, compact, json_answer, page, redirect
 from tests.simulator.talk import eventually, talking
@@ -57,4 +55,4 @@ async def test_a_client_that_leaves_in_its_body_is_forgotten() -> None:
         await stream.aclose()
         await talk.call("GET", "/healthz")
         await eventually(lambda: not simulator.requests)
-        assert json.loads((await talk.call("GET", "/simulator")).content)["requests"] == {"/simulator": 1}
+        assert not simulator.counts

@@ -5,8 +5,8 @@ import trio
 
 from kiro_rs_py.simulator.app import CHAT, Simulator
 from kiro_rs_py.simulator.connection import current_connection
+from kiro_rs_py.simulator.frames import Paced
 from kiro_rs_py.simulator.scenario import Scenario
-from kiro_rs_py.simulator.steps import Paced
 from tests.simulator.talk import Talk, talking
 
 

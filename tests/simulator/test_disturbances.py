@@ -8,7 +8,7 @@ from kiro_rs_py.errors import CodecError, TruncatedStream
 from kiro_rs_py.simulator import frames
 from kiro_rs_py.simulator.disturbances import disturb
 from kiro_rs_py.simulator.faults import LATE, parse_fault
-from kiro_rs_py.simulator.steps import Cut, Hang, Pause, Send, Step
+from kiro_rs_py.simulator.frames import Cut, Hang, Pause, Send, Step
 from tests.simulator.talk import decode
 
 TEXT = "one two three four five six seven eight nine ten"

@@ -64,6 +64,17 @@ def test_late_faults_do_not(kind: str) -> None:
     assert early(kind) is None
 
 
+def test_an_account_may_recover_soon() -> None:
+    soon = Account(name="x", recovery=5)
+    quota, rate = (early_answer(parse_fault(kind), soon) for kind in ("quota", "credit-rate"))
+    assert isinstance(quota, Refusal)
+    assert isinstance(rate, Refusal)
+    assert (quota.headers, rate.fields) == ((("retry-after", "5"),), {"retryAfterMilliseconds": 5000})
+    never = early("quota")
+    assert isinstance(never, Refusal)
+    assert never.headers == ()
+
+
 def test_kinds_are_told_apart() -> None:
     assert len(KINDS) == len(EARLY) + len(LATE) + len(SILENT)
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from botocore.eventstream import EventStreamBuffer
 
 from kiro_rs_py.simulator import frames
+from kiro_rs_py.simulator.frames import Event, Pause, Send, is_signed, sends, sign
 from tests.simulator.talk import decode
 
 
@@ -88,3 +89,24 @@ def test_the_first_frame() -> None:
 
 def test_half_a_surrogate_does_not_break_the_stream() -> None:
     assert decode(frames.text("a\ud800b")[0].data) == [("assistantResponseEvent", {"content": "a?b"})]
+
+
+def test_without_a_pause_everything_goes_at_once() -> None:
+    assert sends([Event("a", b"1"), Event("b", b"2")]) == [Send(b"12")]
+    assert sends([]) == []
+
+
+def test_with_a_pause_each_event_goes_alone() -> None:
+    assert sends([Event("a", b"1"), Event("b", b"2")], 0.5) == [Send(b"1"), Pause(0.5), Send(b"2"), Pause(0.5)]
+
+
+def test_only_the_same_words_for_the_same_model() -> None:
+    signature = sign("I think", "m1")
+    assert is_signed("I think", signature, "m1")
+    assert not is_signed("I thought", signature, "m1")
+    assert not is_signed("I think", signature, "m2")
+    assert not is_signed("I think", "", "m1")
+
+
+def test_a_signature_without_a_model_is_good_for_all() -> None:
+    assert is_signed("I think", sign("I think", ""), "any")

@@ -68,25 +68,6 @@ def test_another_login_is_another_family() -> None:
     assert grants.account_of(bearer(grants.refresh(other.refresh_token).access_token)) is account
 
 
-def test_without_reuse_detection_only_the_call_fails() -> None:
-    account = Account(name="x", detects_reuse=False)
-    grants = grants_for(account)
-    first = grants.login(account)
-    second = grants.refresh(first.refresh_token)
-    with pytest.raises(OAuthRefusal):
-        grants.refresh(first.refresh_token)
-    grants.refresh(second.refresh_token)
-    assert grants.reuses == 1
-
-
-def test_an_account_may_keep_its_refresh_token() -> None:
-    account = Account(name="x", rotates=False)
-    grants = grants_for(account)
-    first = grants.login(account)
-    assert grants.refresh(first.refresh_token).refresh_token == first.refresh_token
-    assert outcome(grants) == "kept"
-
-
 def test_strangers_are_refused() -> None:
     account = Account(name="x", method="idc")
     grants = grants_for(account)

@@ -197,14 +197,6 @@ async def test_a_form_is_no_token_request() -> None:
         assert (await talk.call("POST", "/token", data=form)).json["error"] == "invalid_client"
 
 
-async def test_answers_may_leave_out_the_lifetime() -> None:
-    account = Account(name="x", method="idc", states_lifetime=False)
-    async with talking(Simulator(accounts=[account])) as talk:
-        entry = talk.simulator.credential_json()
-        body = {key: entry[key] for key in ("clientId", "clientSecret", "refreshToken")}
-        assert "expiresIn" not in (await talk.call("POST", "/token", {**body, "grantType": "refresh_token"})).json
-
-
 async def test_short_lifetimes_are_fractions() -> None:
     account = Account(name="x", method="idc", access_lifetime=0.5)
     async with talking(Simulator(accounts=[account])) as talk:

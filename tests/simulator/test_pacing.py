@@ -6,9 +6,9 @@ import pytest
 import trio
 
 from kiro_rs_py.simulator.app import CHAT, Simulator
+from kiro_rs_py.simulator.frames import Paced
 from kiro_rs_py.simulator.pacing import MARK_DIGITS, PacedFrames
 from kiro_rs_py.simulator.scenario import Scenario
-from kiro_rs_py.simulator.steps import Paced
 from tests.simulator.talk import Talk, decode, eventually, talking
 
 QUICK = Paced(events=12, every=0.002, size=50)

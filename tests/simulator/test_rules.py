@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.simulator.frames import sign
 from kiro_rs_py.simulator.models import Catalogue
-from kiro_rs_py.simulator.rules import Strictness, check_request
-from kiro_rs_py.simulator.signature import sign
+from kiro_rs_py.simulator.rules import check_request
 from tests.simulator.talk import assistant, chat_body, image, refusal_of, result, tool, use, user, verdict
 
 IMPROPER = "Improperly formed request."
@@ -14,9 +14,8 @@ FORMAT = "Invalid tool use format."
 THOUGHT = "I think"
 
 
-def check(body: Json, *, paid: bool = True, **strictness: int) -> str | None:
-    rules = Strictness(**strictness)  # type: ignore[arg-type]
-    return verdict(lambda: check_request(body, 1000, Catalogue(), paid_plan=paid, strictness=rules))
+def check(body: Json, *, paid: bool = True) -> str | None:
+    return verdict(lambda: check_request(body, Catalogue(), paid_plan=paid))
 
 
 def state(**changes: Json) -> JsonObject:
@@ -179,19 +178,8 @@ def test_plans_limit_models() -> None:
     assert check(chat_body(model="claude-opus-4.5"), paid=False) == "INVALID_MODEL_ID"
 
 
-def test_a_body_limit_is_misreported() -> None:
-    assert check(chat_body(), body_bytes=1000) is None
-    assert check(chat_body(), body_bytes=999) == IMPROPER
-
-
-def test_strict_schemas() -> None:
-    body = chat_body(tools=[tool(schema={"type": "object", "properties": {"n": {"exclusiveMinimum": 0}}})])
-    assert check(body) is None
-    assert check(body, schemas=True) == IMPROPER
-
-
 def test_the_missing_ids_are_named() -> None:
     body = exchange(uses=(use("a"), use("b")), content="?")
-    refused = refusal_of(lambda: check_request(body, 1, Catalogue(), paid_plan=True, strictness=Strictness()))
+    refused = refusal_of(lambda: check_request(body, Catalogue(), paid_plan=True))
     assert refused is not None
     assert refused.message == "Expected toolResult blocks at messages.2.content for the following Ids: a, b"

@@ -7,8 +7,8 @@ import pytest
 from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.simulator.asgi import Answer
 from kiro_rs_py.simulator.faults import Fault
+from kiro_rs_py.simulator.frames import Cut, Hang, Paced, Pause, Send, Step
 from kiro_rs_py.simulator.scenario import Reply, Scenario, parse_reply, parse_scenario
-from kiro_rs_py.simulator.steps import Cut, Hang, Paced, Pause, Send, Step
 from tests.simulator.talk import decode
 
 

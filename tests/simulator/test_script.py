@@ -111,7 +111,7 @@ def test_a_forced_tool_choice_in_words() -> None:
 
 def test_the_default_says_what_came() -> None:
     text = speech("hello", tools=[tool(f"T{number}") for number in range(7)], images=[image()]).text
-    assert "1 messages, 1 images and 7 tools (T0, T1, T2, T3, T4, …) for claude-sonnet-4.5" in text
+    assert "1 message, 1 image and 7 tools (T0, T1, T2, T3, T4, …) for claude-sonnet-4.5" in text
     assert "ANTHROPIC_BASE_URL" in text
     assert "no tools" in speech().text
 

@@ -11,11 +11,11 @@ FORMAT = "Invalid tool use format."
 
 
 def tools_verdict(*tools: Json) -> str | None:
-    return verdict(lambda: check_tools(list(tools), strict=False))
+    return verdict(lambda: check_tools(list(tools)))
 
 
-def schema_verdict(schema: Json, *, strict: bool = False) -> str | None:
-    return verdict(lambda: check_schema(schema, strict=strict))
+def schema_verdict(schema: Json) -> str | None:
+    return verdict(lambda: check_schema(schema))
 
 
 def inner(schema: Json) -> JsonObject:
@@ -23,7 +23,7 @@ def inner(schema: Json) -> JsonObject:
 
 
 def test_names_are_collected_without_case() -> None:
-    assert check_tools([tool("Read"), tool("Write")], strict=False) == {"read", "write"}
+    assert check_tools([tool("Read"), tool("Write")]) == {"read", "write"}
     assert tools_verdict(tool("Read"), {"cachePoint": {"type": "default"}}) is None
 
 
@@ -109,13 +109,6 @@ def test_names_and_values_are_no_keywords() -> None:
     assert schema_verdict(inner({"type": "object", "properties": {"additionalProperties": {"type": "string"}}})) is None
     assert schema_verdict(inner({"type": "object", "default": {"additionalProperties": 1, "required": []}})) is None
     assert schema_verdict({"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}) is None
-
-
-@pytest.mark.parametrize("bound", [{"exclusiveMinimum": 0}, {"maximum": 2**53 - 1}, {"minimum": -(2**31)}])
-def test_bounds_matter_only_to_the_strict(bound: JsonObject) -> None:
-    assert schema_verdict(inner({"type": "integer", **bound})) is None
-    assert schema_verdict(inner({"type": "integer", **bound}), strict=True) == IMPROPER
-    assert schema_verdict(inner({"type": "integer", "minimum": 1, "maximum": 600}), strict=True) is None
 
 
 @pytest.mark.parametrize("schema", [None, "object", inner("string"), inner({"anyOf": {}}), inner({"required": [1]})])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from kiro_rs_py.config import Config
@@ -11,7 +9,6 @@ from kiro_rs_py.upstream.http import HttpClients
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[HttpClients]:
+def http() -> HttpClients:
     """Clients of a default configuration."""
-    async with HttpClients(Config()) as clients:
-        yield clients
+    return HttpClients(Config())

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import trio
+
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.convert.events import AssistantText, KiroEvent
@@ -19,9 +21,28 @@ from kiro_rs_py.upstream.client import KiroClient
 from kiro_rs_py.upstream.http import HttpClients
 from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus, Timings, open_pool
 from kiro_rs_py.upstream.refresh import Refresher
-from kiro_rs_py.upstream.state import StateStore
-from kiro_rs_py.upstream.store import MemoryCredentialStore
 from kiro_rs_py.upstream.stream import KiroStream
+from tests.upstream.memory import MemoryCredentialStore, MemoryStateStore
+
+
+@asynccontextmanager
+async def watched(stream: KiroStream) -> AsyncIterator[None]:
+    """Look after ``stream`` meanwhile, as the delivery of an answer does. The block's exception comes out as it is."""
+
+    async def watch() -> None:
+        while True:  # noqa: ASYNC110  # a clock, not a condition
+            await trio.sleep_until(stream.look(trio.current_time()))
+
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        try:
+            yield
+        except Exception as exc:
+            failure = exc
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 @dataclass(frozen=True)
@@ -40,7 +61,7 @@ class House:
         asked = self.client.converse(
             conversation(text), request_id="req_test", input_tokens=input_tokens, window=window
         )
-        async with asked as stream:
+        async with asked as stream, watched(stream):
             while (read := await stream.next_events()) is not None:
                 assert read
                 events += read
@@ -87,12 +108,12 @@ async def open_house(
             {"id": number, **simulator.credential_json(account.name), **(fields or {})}
             for number, account in enumerate(accounts, 1)
         ]
+        http = HttpClients(config)
         async with (
-            HttpClients(config) as http,
             open_pool(
                 config,
                 MemoryCredentialStore(json.dumps(entries)),
-                StateStore(None),
+                MemoryStateStore(),
                 Refresher(http, config),
                 jitter=lambda: 0.0,
                 timings=Timings(),

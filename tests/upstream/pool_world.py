@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import trio
@@ -12,9 +13,10 @@ from kiro_rs_py.config import Config
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.document import CredentialDocument, StoredCredentials
+from kiro_rs_py.upstream.emergency import EmergencyCopy
 from kiro_rs_py.upstream.pool import CredentialPool, open_pool
-from kiro_rs_py.upstream.state import StateStore
-from kiro_rs_py.upstream.store import MemoryCredentialStore, RefreshTurn, Updated
+from kiro_rs_py.upstream.store import RefreshTurn, Updated
+from tests.upstream.memory import MemoryCredentialStore, MemoryStateStore
 from tests.upstream.pool_parts import HOUR, START, FakeTokenService, WallClock, entries_in, file_of, make_credential
 
 T = TypeVar("T")
@@ -28,6 +30,9 @@ class BrokenStore(MemoryCredentialStore):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.read_only = False
+        self.hides_it = False
+        """It fills up between the probe and the writing."""
+        self.no_other_place = False
         self.unreadable = False
         self.busy = False
         self.bug: Exception | None = None
@@ -43,6 +48,16 @@ class BrokenStore(MemoryCredentialStore):
         if self.read_only:
             raise CredentialFileError("credentials.json cannot be written: No space left on device. Free some space.")
         return await super().update(change)
+
+    async def probe(self) -> None:
+        if self.read_only and not self.hides_it:
+            raise CredentialFileError("credentials.json cannot be written: No space left on device. Free some space.")
+        await super().probe()
+
+    async def keep_copy(self, copy: EmergencyCopy) -> Path:
+        if self.no_other_place:
+            raise CredentialFileError("There is no other place for them either.")
+        return await super().keep_copy(copy)
 
     @asynccontextmanager
     async def refresh_turn(self, credential_id: int, seconds: float) -> AsyncIterator[RefreshTurn]:
@@ -62,7 +77,7 @@ class World:
         self.store = BrokenStore(file_of(*self.credentials))
         self.service = FakeTokenService(*self.credentials)
         self.clock = WallClock()
-        self.state = StateStore(None)
+        self.state = MemoryStateStore()
         self.config = Config(**config)  # type: ignore[arg-type]
 
     @asynccontextmanager

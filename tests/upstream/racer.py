@@ -57,8 +57,8 @@ async def lease(pool: CredentialPool, count: int, seen: Counter[str]) -> None:
 async def main(path: Path, url: str, what: str, number: int) -> None:
     config = Config(upstream_url=url)
     seen: Counter[str] = Counter()
+    http = HttpClients(config)
     async with (
-        HttpClients(config) as http,
         open_pool(
             config, CredentialStore(path), StateStore.beside(path), Refresher(http, config), timings=TIMINGS
         ) as pool,

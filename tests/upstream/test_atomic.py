@@ -208,3 +208,36 @@ def test_neither_folder_nor_file_may_be_written(open_folder: Path) -> None:
         "results", "drop(); path.chmod(0o400); path.parent.chmod(0o500); results", 1
     )
     assert run_unprivileged(script, open_folder) == [[["EACCES", True, "old"]], ["c.json"]]
+
+
+PROBE = """
+import errno, json, sys
+from pathlib import Path
+from kiro_rs_py.upstream.atomic import probe_write
+path = Path(sys.argv[1]) / "c.json"
+try:
+    drop()
+    found = probe_write(path)
+except OSError as error:
+    found = errno.errorcode[error.errno]
+print(json.dumps([found, sorted(item.name for item in path.parent.iterdir() if item.name != "fill")]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "folder_mode", "found"),
+    [(0o600, 0o700, None), (0o600, 0o500, None), (0o400, 0o700, None), (0o400, 0o500, "EACCES")],
+)
+def test_what_a_probe_says_of_permissions(mode: int, folder_mode: int, found: str | None, open_folder: Path) -> None:
+    """As :func:`replace_file` would fare: with the folder closed the file itself is rewritten."""
+    (open_folder / "c.json").write_bytes(b"old")
+    script = PROBE.replace("drop()", f"drop(); path.chmod({mode}); path.parent.chmod({folder_mode})")
+    assert run_unprivileged(script, open_folder) == [found, ["c.json"]]
+    assert (open_folder / "c.json").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(("left", "found"), [(0, "ENOSPC"), (8192, None)])
+def test_what_a_probe_says_of_a_full_disk(left: int, found: str | None, tmp_path: Path) -> None:
+    mounts = 'mount -t tmpfs -o size=65536 tmpfs "$1"; printf old > "$1/c.json"; '
+    mounts += f'head -c {61440 - left} /dev/zero > "$1/fill"'
+    assert run_mounted(mounts, PROBE.replace("drop()", "pass"), tmp_path) == [found, ["c.json"]]

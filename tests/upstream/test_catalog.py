@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from kiro_rs_py.convert.discovered import DiscoveredModel, Discovery
-from kiro_rs_py.errors import CredentialFileError, KiroError, Throttled, UpstreamUnavailable
+from kiro_rs_py.errors import AccountSuspended, CredentialFileError, KiroError, Throttled, UpstreamUnavailable
 from kiro_rs_py.upstream.catalog import CatalogTimings, LiveModels, open_models, saved_discovery
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.pool import CredentialPool, Succeeded
@@ -293,3 +293,37 @@ def test_what_is_known_without_asking(tmp_path: Path) -> None:
     assert saved_discovery(path) == Discovery((SONNET,), complete=False)
     path.write_text(file_of(make_credential(1), make_credential(3, disabled=True)))
     assert saved_discovery(path) == Discovery((SONNET,), complete=True)
+
+
+async def test_accounts_that_are_removed_while_others_are_asked(autojump_clock: MockClock) -> None:
+    """The look-up goes on with those that are left; it found a bug in itself here."""
+    world = two()
+
+    class Removing(Service):
+        async def ask(self, credential: Credential) -> tuple[DiscoveredModel, ...]:
+            await watched.pool.edit(lambda document: document.remove(3 - credential.id))
+            return await super().ask(credential)
+
+    async with watching(world, Removing(_1=(OPUS,), _2=(GLM,))) as watched:
+        await watched.live.look()
+        assert watched.ids == ["claude-opus-5"]
+
+
+async def test_an_account_that_is_removed_while_it_is_asked(autojump_clock: MockClock) -> None:
+    class Removing(Service):
+        async def ask(self, credential: Credential) -> tuple[DiscoveredModel, ...]:
+            await watched.pool.edit(lambda document: document.remove(credential.id))
+            return await super().ask(credential)
+
+    service = Removing(_1=Throttled("x"))
+    async with watching(world_of(), service) as watched:
+        await watched.live.look()
+    async with watching(World(make_credential(1, expires_at=STALE)), service) as watched:
+        await watched.live.look()
+    assert service.asked == [1, 1]
+
+
+async def test_a_locked_account_is_found_here_too(autojump_clock: MockClock) -> None:
+    async with watching(world_of(), Service(_1=AccountSuspended("x"))) as watched:
+        await watched.live.look()
+        assert watched.pool.snapshot()[0].state == "suspended"

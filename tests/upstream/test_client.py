@@ -42,7 +42,7 @@ from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import HttpClients
 from kiro_rs_py.upstream.leases import Failed, Lease, Outcome, Succeeded
-from tests.upstream.house import House, conversation, open_house, text_of
+from tests.upstream.house import House, conversation, open_house, text_of, watched
 from tests.upstream.wire import Peer, answering, serving
 
 ONE, TWO = "one", "two"
@@ -375,6 +375,7 @@ async def test_a_slow_client_is_not_the_upstreams_silence() -> None:
     async with (
         open_house(idle_timeout_seconds=0.1) as house,
         house.client.converse(conversation("<<FAULT slow 0.01>>"), request_id="req_test") as stream,
+        watched(stream),
     ):
         await stream.next_events()
         # Longer than the limit, in the client's own time.
@@ -512,13 +513,13 @@ async def test_auto_goes_from_q_to_runtime_and_stays_there(refusal: bytes | None
             await listeners[0].aclose()
         else:
             port = first.port
-        async with HttpClients(config) as http:
-            client = KiroClient(config, pool, http, TwoHosts(config, port, second.port))
-            for _ in range(2):
-                async with client.converse(conversation(), request_id="req_test") as stream:
-                    while await stream.next_events() is not None:
-                        pass
-                    assert stream.attempts == 1
+        http = HttpClients(config)
+        client = KiroClient(config, pool, http, TwoHosts(config, port, second.port))
+        for _ in range(2):
+            async with client.converse(conversation(), request_id="req_test") as stream:
+                while await stream.next_events() is not None:
+                    pass
+                assert stream.attempts == 1
         assert len(second.peers) == 2
         assert len(first.peers) == (1 if refusal else 0)
         assert pool.outcomes == [Succeeded(), Succeeded()]
@@ -528,11 +529,11 @@ async def test_other_refusals_do_not_change_the_host() -> None:
     refusal = b'HTTP/1.1 403 Forbidden\r\n\r\n{"message":"User is not authorized"}'
     async with serving(answering(refusal)) as first, serving(answering(EVENT_STREAM)) as second:
         config, pool = Config(), OneCredential()
-        async with HttpClients(config) as http:
-            client = KiroClient(config, pool, http, TwoHosts(config, first.port, second.port))
-            with pytest.raises(UpstreamUnauthorized):
-                async with client.converse(conversation(), request_id="req_test"):
-                    pass
+        http = HttpClients(config)
+        client = KiroClient(config, pool, http, TwoHosts(config, first.port, second.port))
+        with pytest.raises(UpstreamUnauthorized):
+            async with client.converse(conversation(), request_id="req_test"):
+                pass
         assert not second.peers
         (outcome,) = pool.outcomes
         assert isinstance(outcome, Failed)
@@ -542,21 +543,21 @@ async def test_when_no_host_takes_the_call_the_last_word_counts() -> None:
     gone = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
     async with serving(answering(gone)) as first, serving(answering(gone)) as second:
         config, pool = Config(), OneCredential()
-        async with HttpClients(config) as http:
-            client = KiroClient(config, pool, http, TwoHosts(config, first.port, second.port))
-            with pytest.raises(UpstreamRejected) as caught:
-                async with client.converse(conversation(), request_id="req_test"):
-                    pass
+        http = HttpClients(config)
+        client = KiroClient(config, pool, http, TwoHosts(config, first.port, second.port))
+        with pytest.raises(UpstreamRejected) as caught:
+            async with client.converse(conversation(), request_id="req_test"):
+                pass
         assert caught.value.status == 404
 
 
 @pytest.mark.parametrize("fields", [{"proxy_url": "ftp://x"}, {"api_region": "evil.example/"}])
 async def test_an_account_with_unusable_settings(fields: dict[str, str]) -> None:
     config, pool = Config(), OneCredential(**fields)
-    async with HttpClients(config) as http:
-        with pytest.raises(ConfigError):
-            async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
-                pass
+    http = HttpClients(config)
+    with pytest.raises(ConfigError):
+        async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
+            pass
     assert len(pool.outcomes) == 1
 
 
@@ -568,20 +569,20 @@ async def test_an_error_body_that_does_not_end() -> None:
 
     async with serving(handler) as server:
         config, pool = Config(upstream_url=f"http://127.0.0.1:{server.port}"), OneCredential()
-        async with HttpClients(config) as http:
-            with pytest.raises(UpstreamRejected):
-                async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
-                    pass
+        http = HttpClients(config)
+        with pytest.raises(UpstreamRejected):
+            async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
+                pass
         await server.wait_ended(1)
 
 
 async def test_an_error_body_that_breaks_off() -> None:
     async with serving(answering(b"HTTP/1.1 429 x\r\ncontent-length: 999\r\n\r\n{}")) as server:
         config, pool = Config(upstream_url=f"http://127.0.0.1:{server.port}"), OneCredential()
-        async with HttpClients(config) as http:
-            with pytest.raises(Throttled):
-                async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
-                    pass
+        http = HttpClients(config)
+        with pytest.raises(Throttled):
+            async with KiroClient(config, pool, http).converse(conversation(), request_id="req_test"):
+                pass
 
 
 async def test_the_log_has_facts_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:

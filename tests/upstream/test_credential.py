@@ -150,6 +150,8 @@ def test_auth_methods(written: str | None, more: JsonObject, method: str) -> Non
         ({"disabled": "yes"}, "disabled"),
         ({"region": "eu-west-1.evil.example/"}, "region"),
         ({"authRegion": "EU"}, "authRegion"),
+        ({"proxyUrl": "ftp://evil"}, "proxyUrl"),
+        ({"proxy_url": "http://me:evil@"}, "proxy_url"),
         ({"refreshToken": LONG, "authMethod": "external_idp"}, "authMethod"),
         ({"unheardOf": 1}, ""),
         ({}, ""),
@@ -160,6 +162,11 @@ def test_a_bad_field_is_named_without_its_value(entry: JsonObject, member: str) 
         parse_credential(entry)
     assert caught.value.name == member
     assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["direct", "DIRECT", "socks5h://[::1]:9050", "http://me:secret@proxy.example:8080"])
+def test_a_proxy_of_its_own(url: str) -> None:
+    assert parse_credential({"id": 1, "proxyUrl": url}).proxy_url == url
 
 
 def test_absent_null_and_empty_are_the_same() -> None:

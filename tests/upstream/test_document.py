@@ -267,3 +267,18 @@ def test_what_cannot_stand_beside_the_others_is_not_put_back() -> None:
             document.put_back(twin)
     assert ids(document) == [3, 4]
     assert not document.changed
+
+
+def test_ids_that_cannot_be_saved_stay_with_their_tokens() -> None:
+    """Whoever comes in before them, and whatever ids others have by now."""
+    first = CredentialDocument('[{"refreshToken": "a", "priority": 2}, {"refreshToken": "b", "priority": 1}]')
+    assert ids(first) == [2, 1]
+    text = '[{"refreshToken": "c"}, {"refreshToken": "b"}, {"refreshToken": "a"}]'
+    assert ids(CredentialDocument(text)) == [1, 2, 3]
+    again = CredentialDocument(text, given=first.given)
+    assert ids(again) == [3, 1, 2]
+    assert ids(CredentialDocument(text, given=again.given)) == [3, 1, 2]
+    taken = '[{"refreshToken": "a"}, {"refreshToken": "d", "id": 2}]'
+    assert ids(CredentialDocument(taken, given=again.given)) == [3, 2]
+    again.complete_ids()
+    assert [entry["id"] for entry in json.loads(again.to_text())] == [3, 1, 2]

@@ -24,9 +24,9 @@ def test_real_hosts() -> None:
     assert str(q.mcp_url) == "https://q.eu-central-1.amazonaws.com/mcp"
     assert str(runtime.chat_url) == "https://runtime.eu-central-1.kiro.dev/generateAssistantResponse"
     assert str(runtime.mcp_url) == "https://runtime.eu-central-1.kiro.dev/mcp"
-    assert endpoints.usage("us-east-1") == Q + "/getUsageLimits"
-    assert endpoints.models("us-east-1") == Q + "/ListAvailableModels"
-    assert endpoints.profiles("us-east-1") == Q + "/"
+    assert endpoints.control("us-east-1", "/getUsageLimits") == Q + "/getUsageLimits"
+    assert endpoints.control("us-east-1", "/ListAvailableModels") == Q + "/ListAvailableModels"
+    assert endpoints.control("us-east-1", "/") == Q + "/"
     assert endpoints.social("us-east-1", "/refreshToken") == "https://prod.us-east-1.auth.desktop.kiro.dev/refreshToken"
     assert endpoints.oidc("eu-west-1", "/token") == "https://oidc.eu-west-1.amazonaws.com/token"
 
@@ -36,14 +36,14 @@ def test_upstream_url_replaces_every_host_and_no_path(upstream: str) -> None:
     endpoints = Endpoints(Config(upstream_url=upstream))
     (only,) = endpoints.candidates("us-east-1", 0.0)
     assert str(only.chat_url) == "http://127.0.0.1:9999/generateAssistantResponse"
-    assert endpoints.usage("us-east-1") == "http://127.0.0.1:9999/getUsageLimits"
+    assert endpoints.control("us-east-1", "/getUsageLimits") == "http://127.0.0.1:9999/getUsageLimits"
     assert endpoints.oidc("us-east-1", "/client/register") == "http://127.0.0.1:9999/client/register"
     assert endpoints.social("us-east-1", "/refreshToken") == "http://127.0.0.1:9999/refreshToken"
 
 
 def test_upstream_url_may_have_a_path() -> None:
     endpoints = Endpoints(Config(upstream_url="https://gateway.example/kiro/"))
-    assert endpoints.models("us-east-1") == "https://gateway.example/kiro/ListAvailableModels"
+    assert endpoints.control("us-east-1", "/ListAvailableModels") == "https://gateway.example/kiro/ListAvailableModels"
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,11 @@ from kiro_rs_py.upstream.enrolment import (
 )
 from kiro_rs_py.upstream.http import HttpClients
 from kiro_rs_py.upstream.locks import FileLock
-from kiro_rs_py.upstream.login import BUILDER_ID_START_URL
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 from kiro_rs_py.upstream.state import StateStore
-from kiro_rs_py.upstream.store import CredentialStore, MemoryCredentialStore
+from kiro_rs_py.upstream.store import CredentialStore
 from kiro_rs_py.upstream.usage import Usage
+from tests.upstream.memory import MemoryCredentialStore, MemoryStateStore
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:codewhisperer:us-east-1:123456789012:profile/ABCDEF"
@@ -169,7 +170,7 @@ class World:
     def __init__(self, simulator: Simulator, http: HttpClients, config: Config) -> None:
         self.simulator = simulator
         self.store = stored()
-        self.state = StateStore(None)
+        self.state = MemoryStateStore()
         self._http = http
         self._config = config
 
@@ -185,8 +186,8 @@ async def world(*accounts: Account) -> AsyncIterator[World]:
     simulator = Simulator(accounts=accounts)
     async with open_simulator(simulator) as running:
         config = Config(upstream_url=running.url)
-        async with HttpClients(config) as http:
-            yield World(simulator, http, config)
+        http = HttpClients(config)
+        yield World(simulator, http, config)
 
 
 async def test_e_mail_plan_and_profile_are_learnt() -> None:

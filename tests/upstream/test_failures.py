@@ -189,6 +189,18 @@ def test_the_code_may_stand_in_the_header(case: Case) -> None:
     assert type(classify(case.status, {"x-amzn-errortype": case.code or ""}, body)) is case.kind
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.code], ids=lambda case: case.code)
+@pytest.mark.parametrize("ending", ["Exception", "Error"])
+def test_all_spellings_of_a_code_are_equal(case: Case, ending: str) -> None:
+    """upstream-protocol §2.4: ``throttlingException``, ``validationError``, …"""
+    code = (case.code or "").removesuffix("Exception")
+    spelled = code[:1].lower() + code[1:] + ending
+    body = json.dumps({"__type": f"com.amazon#{spelled}", "message": case.message, "reason": case.reason}).encode()
+    assert type(classify(case.status, {}, body)) is case.kind
+    told = Fault(f"{code}Exception", case.message or "", case.reason)
+    assert type(classify_fault(told._replace(code=spelled))) is type(classify_fault(told))
+
+
 def test_other_shapes_of_the_body() -> None:
     assert type(classify(400, {}, b'{"error":{"reason":"MONTHLY_REQUEST_COUNT"}}')) is QuotaExhausted
     assert type(classify(400, {}, b'{"code":"ThrottlingException","errorMessage":"x"}')) is Throttled

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
+from typing import Literal
+
 import httpx
 import pytest
 import trio
+import truststore
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import ConfigError, UpstreamTimeout, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential
-from kiro_rs_py.upstream.http import MAX_PROXIES, HttpClients
+from kiro_rs_py.upstream.http import HttpClients, build_tls_context
 from tests.upstream.wire import Peer, answering, serving
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-
-
-def proxied(number: int) -> Credential:
-    return Credential(proxy_url=f"http://proxy-{number}.example")
-
-
-async def test_accounts_with_the_same_way_out_share_a_client(http: HttpClients) -> None:
-    plain = http.client()
-    assert http.client(Credential()) is plain
-    assert http.client(Credential(proxy_url="direct")) is plain
-    assert http.client(proxied(1)) is http.client(proxied(1))
-    assert http.client(proxied(1)) is not http.client(proxied(2))
-
-
-async def test_clients_are_bounded(http: HttpClients) -> None:
-    first, used = http.client(proxied(0)), http.client(proxied(1))
-    for number in range(2, MAX_PROXIES):
-        http.client(proxied(number))
-    assert http.client(proxied(1)) is used
-    http.client(proxied(MAX_PROXIES))
-    assert http.client(proxied(1)) is used
-    assert http.client(proxied(0)) is not first
 
 
 async def test_a_call_sends_just_what_it_is_given(http: HttpClients) -> None:
@@ -65,15 +48,15 @@ async def test_proxy_of_the_configuration_and_of_the_account() -> None:
     refusal = b"HTTP/1.1 502 Bad Gateway\r\n\r\n"
     async with serving(answering(refusal)) as front, serving(answering(OK)) as own:
         config = Config(proxy_url=f"http://127.0.0.1:{front.port}", no_proxy=("localhost",))
-        async with HttpClients(config) as http:
-            with pytest.raises(UpstreamUnavailable):
-                await http.call(httpx.Request("GET", "https://127.0.0.1:1/"))
-            assert front.peers[0].received.startswith(b"CONNECT 127.0.0.1:1 ")
-            direct = Credential(proxy_url="direct")
-            url = f"http://127.0.0.1:{own.port}/"
-            assert (await http.call(httpx.Request("GET", url), direct)).status_code == 200
-            assert (await http.call(httpx.Request("GET", f"http://localhost:{own.port}/"))).status_code == 200
-            assert len(front.peers) == 1
+        http = HttpClients(config)
+        with pytest.raises(UpstreamUnavailable):
+            await http.call(httpx.Request("GET", "https://127.0.0.1:1/"))
+        assert front.peers[0].received.startswith(b"CONNECT 127.0.0.1:1 ")
+        direct = Credential(proxy_url="direct")
+        url = f"http://127.0.0.1:{own.port}/"
+        assert (await http.call(httpx.Request("GET", url), direct)).status_code == 200
+        assert (await http.call(httpx.Request("GET", f"http://localhost:{own.port}/"))).status_code == 200
+        assert len(front.peers) == 1
 
 
 async def test_a_call_has_a_deadline(http: HttpClients) -> None:
@@ -115,12 +98,32 @@ async def test_broken_answers_are_our_errors(http: HttpClients, answer: bytes) -
 async def test_unusable_proxies(http: HttpClients) -> None:
     credential = Credential(proxy_url="ftp://proxy.example")
     with pytest.raises(ConfigError):
-        http.client(credential)
+        await http.call(httpx.Request("GET", "https://q.example/"), credential)
     with pytest.raises(ConfigError):
         http.transport(credential)
 
 
-async def test_after_the_end_the_clients_are_closed() -> None:
-    async with HttpClients(Config()) as http:
-        client = http.client()
-    assert client.is_closed
+@pytest.mark.parametrize("backend", [None, "rustls", "native-tls"])
+def test_every_context_verifies_and_refuses_old_tls(backend: Literal["rustls", "native-tls"] | None) -> None:
+    context = build_tls_context(backend)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_rustls_means_the_bundled_roots_and_native_the_system() -> None:
+    assert len(build_tls_context("rustls").get_ca_certs()) > 50
+    assert type(build_tls_context("native-tls")) is truststore.SSLContext
+
+
+def test_default_has_at_least_the_bundled_roots() -> None:
+    bundled = {str(root) for root in build_tls_context("rustls").get_ca_certs()}
+    assert bundled <= {str(root) for root in build_tls_context().get_ca_certs()}
+
+
+def test_bad_ca_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        build_tls_context("rustls", tmp_path / "absent.pem")
+    (tmp_path / "empty.pem").write_text("no certificate here")
+    with pytest.raises(ConfigError, match="no certificates"):
+        build_tls_context("rustls", tmp_path / "empty.pem")

@@ -71,7 +71,7 @@ def attempt(entry: Entry, outcome: Outcome, *, opened: float = 0.0, now: float =
         (UpstreamRejected("x"), "active", None),
         (SignatureRejected("x"), "active", None),
         (BEARER, "active", None),
-        (UpstreamUnauthorized("x", status=401), "active", None),
+        (UpstreamUnauthorized("x", status=401, bearer_invalid=True), "active", None),
         (PromptTooLong(2, 1), "active", None),
     ],
 )
@@ -186,6 +186,16 @@ def test_exhausted_until_the_reset_that_is_known() -> None:
     assert entry.standing.until == reset
     assert entry.standing_at(at(9 * 86400 - 1)).state == "exhausted"
     assert entry.standing_at(at(9 * 86400)).state == "active"
+
+
+def test_exhausted_until_the_time_that_the_answer_names() -> None:
+    entry = make_entry(1, resets_at=START + timedelta(days=9))
+    attempt(entry, Failed(QuotaExhausted("x", retry_after=5)))
+    assert entry.standing.until == at(6).wall
+    assert entry.standing_at(at(6)).state == "active"
+    entry = make_entry(1)
+    attempt(entry, Failed(QuotaExhausted("x", retry_after=9e9)))
+    assert entry.standing.until == at(1).wall + timedelta(days=1)
 
 
 def test_a_reset_in_the_past_is_not_believed() -> None:

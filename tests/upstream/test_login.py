@@ -19,7 +19,6 @@ from kiro_rs_py.upstream.credential import Credential, parse_credential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import HttpClients
 from kiro_rs_py.upstream.login import (
-    BUILDER_ID_START_URL,
     DeviceLogin,
     Registration,
     checked_region,
@@ -27,6 +26,7 @@ from kiro_rs_py.upstream.login import (
     oauth_code,
     token_entry,
 )
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 TOKENS: JsonObject = {"accessToken": "aoa-access", "refreshToken": "aor-refresh", "expiresIn": 3600}

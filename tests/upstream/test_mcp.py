@@ -170,12 +170,13 @@ async def test_leaving_closes_the_socket() -> None:
     arrived = trio.Event()
     async with serving(silent) as server:
         config, pool = Config(upstream_url=f"http://127.0.0.1:{server.port}"), OneCredential()
-        async with HttpClients(config) as http, trio.open_nursery() as nursery:
+        http = HttpClients(config)
+        async with trio.open_nursery() as nursery:
             client = SearchClient(config, pool, http, TwoHosts(config, server.port, server.port))
             nursery.start_soon(lambda: client.search("q", request_id="req_test"))
             await arrived.wait()
             nursery.cancel_scope.cancel()
-        await server.wait_ended(1)
+            await server.wait_ended(1)
 
 
 @pytest.mark.parametrize("gone", [b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", None])
@@ -188,9 +189,9 @@ async def test_auto_goes_from_q_to_runtime(gone: bytes | None) -> None:
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             port = listeners[0].socket.getsockname()[1]
             await listeners[0].aclose()
-        async with HttpClients(config) as http:
-            client = SearchClient(config, pool, http, TwoHosts(config, port, second.port))
-            for _ in range(2):
-                assert (await client.search("q", request_id="req_test")).outcome == SearchOutcome()
+        http = HttpClients(config)
+        client = SearchClient(config, pool, http, TwoHosts(config, port, second.port))
+        for _ in range(2):
+            assert (await client.search("q", request_id="req_test")).outcome == SearchOutcome()
         assert len(second.peers) == 2
         assert pool.outcomes == [Succeeded(), Succeeded()]

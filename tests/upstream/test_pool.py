@@ -567,3 +567,28 @@ async def test_nothing_secret_is_logged_or_shown(autojump_clock: MockClock, capl
         shown = repr(pool.snapshot()) + caplog.text + repr(pool.credential(1)) + str(pool.unsaved_because)
     for word in ("aoa-", "aor-", "hush", "private"):
         assert word not in shown
+
+
+async def test_a_lease_of_one_given_account(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1), make_credential(2, priority=9))
+    async with world.open() as pool:
+        lease = await pool.lease("m", only=2)
+        assert lease.credential.id == 2
+        lease.report(Failed(Throttled("x", retry_after=30.0)))
+        assert states(pool) == {1: "active", 2: "cooling"}
+        with pytest.raises(NoUsableCredential):
+            await pool.lease("m", only=2)
+        with pytest.raises(NoUsableCredential):
+            await pool.lease("m", tried={1}, only=1)
+
+
+async def test_changes_of_state_are_told(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        told: list[tuple[int, str, str]] = []
+        pool.watch_states(lambda number, before, after: told.append((number, before.state, after.state)))
+        (await pool.lease("m")).report(Failed(Throttled("x", retry_after=30.0)))
+        await pool.set_disabled(1, True)
+        await pool.set_disabled(1, False)
+        changes = [change for change in told if change[1] != change[2]]
+        assert changes == [(1, "active", "cooling"), (1, "cooling", "disabled"), (1, "disabled", "active")]

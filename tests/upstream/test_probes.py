@@ -22,8 +22,8 @@ DATED = b"HTTP/1.1 403 Forbidden\r\ndate: Fri, 13 Feb 2026 09:00:00 GMT\r\nconte
 
 
 async def probe(url: str, seconds: float = 5.0, **settings: object) -> Probe:
-    async with HttpClients(Config(**settings)) as http:  # type: ignore[arg-type]
-        (found,) = await probe_all(http, [url], seconds=seconds, now=lambda: NOW)
+    http = HttpClients(Config(**settings))  # type: ignore[arg-type]
+    (found,) = await probe_all(http, [url], seconds=seconds, now=lambda: NOW)
     return found
 
 

@@ -23,6 +23,7 @@ from kiro_rs_py.upstream.pool import CredentialPool, open_pool
 from kiro_rs_py.upstream.refresh import Refresher
 from kiro_rs_py.upstream.state import StateStore
 from kiro_rs_py.upstream.store import CredentialStore
+from tests.upstream.memory import MemoryStateStore
 
 REFRESH = "/refreshToken"
 
@@ -62,9 +63,9 @@ def outcomes(simulator: Simulator) -> Counter[str]:
 async def refresh_all(path: Path, running: RunningSimulator) -> set[int]:
     """Prove that the tokens in the file are live: refresh each once more."""
     config = Config(upstream_url=running.url)
+    http = HttpClients(config)
     async with (
-        HttpClients(config) as http,
-        open_pool(config, CredentialStore(path), StateStore(None), Refresher(http, config)) as pool,
+        open_pool(config, CredentialStore(path), MemoryStateStore(), Refresher(http, config)) as pool,
     ):
         return {(await pool.force_refresh(status.id)).id for status in pool.snapshot()}
 
@@ -155,8 +156,8 @@ async def test_a_client_that_hangs_up_during_a_refresh_loses_no_token(tmp_path: 
     write_accounts(path, simulator, expired=True, names=("social",))
     async with open_simulator(simulator) as running:
         config = Config(upstream_url=running.url)
+        http = HttpClients(config)
         async with (
-            HttpClients(config) as http,
             open_pool(config, CredentialStore(path), StateStore.beside(path), Refresher(http, config)) as pool,
             trio.open_nursery() as nursery,
         ):

@@ -214,14 +214,14 @@ async def test_both_flows_rotate(method: str) -> None:
     async with open_simulator(Simulator(accounts=[account])) as running:
         config = Config(upstream_url=running.url)
         credential = parse_credential(running.simulator.credential_json(expired=True))
-        async with HttpClients(config) as http:
-            refresher = Refresher(http, config)
-            grant = await refresher.refresh(credential)
-            assert grant.access_token not in ("", credential.access_token)
-            assert grant.refresh_token not in (None, credential.refresh_token)
-            assert grant.expires_in == 3600
-            with pytest.raises(RefreshRejected):
-                await refresher.refresh(credential)
+        http = HttpClients(config)
+        refresher = Refresher(http, config)
+        grant = await refresher.refresh(credential)
+        assert grant.access_token not in ("", credential.access_token)
+        assert grant.refresh_token not in (None, credential.refresh_token)
+        assert grant.expires_in == 3600
+        with pytest.raises(RefreshRejected):
+            await refresher.refresh(credential)
     assert running.simulator.reuses == 1
 
 
@@ -229,14 +229,14 @@ async def test_faults_of_the_service() -> None:
     async with open_simulator() as running:
         config = Config(upstream_url=running.url)
         credential = parse_credential(running.simulator.credential_json())
-        async with HttpClients(config) as http:
-            refresher = Refresher(http, config)
-            running.simulator.fail_next("/refreshToken", 503)
-            running.simulator.fail_next("/refreshToken", drop=True)
-            for _ in range(2):
-                with pytest.raises(RefreshFailed):
-                    await refresher.refresh(credential)
-            assert (await refresher.refresh(credential)).access_token
+        http = HttpClients(config)
+        refresher = Refresher(http, config)
+        running.simulator.fail_next("/refreshToken", 503)
+        running.simulator.fail_next("/refreshToken", drop=True)
+        for _ in range(2):
+            with pytest.raises(RefreshFailed):
+                await refresher.refresh(credential)
+        assert (await refresher.refresh(credential)).access_token
         with pytest.raises(RefreshFailed):
             await Refresher(http, Config(upstream_url="http://127.0.0.1:9")).refresh(credential)
 

@@ -497,7 +497,8 @@ async def test_a_full_disk_loses_nothing_and_is_loud(
         assert pool.unsaved_because is not None
         assert "Free some space" in pool.unsaved_because
         assert pool.snapshot()[0].unsaved
-        assert "in memory only" in caplog.text
+        assert "new tokens are kept in elsewhere" in caplog.text
+        assert [copy.fingerprint for copy in world.store.copies] == [lease.credential.fingerprint]
         # The old token on disk does not come back, however often somebody looks.
         await pool.reload()
         assert pool.credential(1).refresh_token == token("1.1")
@@ -509,6 +510,7 @@ async def test_a_full_disk_loses_nothing_and_is_loud(
         assert world.saved() == token("1.2")
         assert pool.unsaved_because is None
         assert not pool.snapshot()[0].unsaved
+        assert world.store.copies == []
     assert world.service.reuses == 0
 
 
@@ -524,11 +526,72 @@ async def test_the_last_chance_to_save_is_the_end(autojump_clock: MockClock, cap
 
 async def test_if_even_that_fails_it_says_so(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
     world = World()
+    world.store.no_other_place = True
     async with world.open() as pool:
         world.store.read_only = True
         await pool.lease("m")
-    assert "NEW TOKENS ARE LOST" in caplog.text
+        assert "in memory only" in caplog.text
+    assert "NEW TOKENS ARE LOST (#1)" in caplog.text
     assert token("1.1") not in caplog.text
+
+
+async def test_a_command_spends_no_token_that_could_not_be_replaced(autojump_clock: MockClock) -> None:
+    world = World()
+    world.store.read_only = True
+    async with world.open(background=False) as pool:
+        with pytest.raises(RefreshFailed, match="Free some space"):
+            await pool.force_refresh(1)
+        assert pool.unsaved_because is not None
+    assert world.service.calls == []
+
+
+async def test_a_server_waits_while_the_old_token_works(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1, expires_at=START + timedelta(minutes=5)))
+    world.store.read_only = True
+    async with world.open() as pool:
+        assert (await pool.lease("m")).credential.access_token == "aoa-1.0"
+        with pytest.raises(RefreshFailed):  # as somebody who insists is told
+            await pool.force_refresh(1)
+        assert world.service.calls == []
+        await trio.sleep(100)
+        assert pool.unsaved_because is not None
+        world.store.read_only = False
+        await trio.sleep(61)
+        assert pool.unsaved_because is None
+        assert (await pool.lease("m")).credential.access_token == "aoa-1.1"
+    assert world.saved() == token("1.1")
+
+
+@pytest.mark.parametrize("no_other_place", [False, True])
+async def test_a_command_whose_token_is_not_saved_after_all_does_not_end_well(
+    no_other_place: bool, autojump_clock: MockClock
+) -> None:
+    world = World()
+    world.store.read_only = world.store.hides_it = True
+    world.store.no_other_place = no_other_place
+    with pytest.raises(CredentialFileError, match="in memory only" if no_other_place else "New tokens are kept in els"):
+        async with world.open(background=False) as pool:
+            await pool.force_refresh(1)
+    assert world.service.calls == [1]
+    world.store.read_only = no_other_place  # a command that asked for nothing ends as it should
+    async with world.open(background=False) as pool:
+        assert pool.credential(1).refresh_token == token("1.0" if no_other_place else "1.1")
+    assert world.saved() == token("1.0" if no_other_place else "1.1")
+    assert world.store.copies == []
+
+
+async def test_two_servers_that_cannot_save_share_what_they_got(autojump_clock: MockClock) -> None:
+    world = World()
+    world.store.read_only = True
+    async with world.open() as one, world.open() as other:
+        tokens = [(await pool.lease("m")).credential.access_token for pool in (one, other)]
+        await trio.sleep(3600)
+        tokens += [(await pool.lease("m")).credential.access_token for pool in (other, one)]
+        world.store.read_only = False
+        await trio.sleep(60)
+    assert tokens == ["aoa-1.1", "aoa-1.1", "aoa-1.2", "aoa-1.2"]
+    assert world.service.reuses == 0
+    assert (world.saved(), world.store.copies) == (token("1.2"), [])
 
 
 async def test_a_file_that_vanishes_during_a_refresh(autojump_clock: MockClock) -> None:

@@ -94,12 +94,19 @@ def test_kam_export_old_and_new_style() -> None:
             "machineId": "f" * 64,
             "email": "a@example.com",
             "authRegion": "us-east-1",
-            "expiresAt": "2026-08-01T00:00:00+00:00",
+            "expiresAt": 1_785_542_400_000,
+            "provider": "BuilderId",
             "authMethod": "idc",
         },
         {"refreshToken": REFRESH, "provider": "Google", "label": "work", "authMethod": "social"},
     )
     assert found.skipped == ("old is marked as broken in the export.",)
+
+
+def test_kam_names_the_provider_idp() -> None:
+    account = {"email": "a@example.com", "idp": "Google", "credentials": {"refreshToken": REFRESH}}
+    (entry,) = read_text(json.dumps({"accounts": [account]})).entries
+    assert (entry["authMethod"], entry["provider"]) == ("social", "Google")
 
 
 def test_ide_social_token_pasted_as_text() -> None:
@@ -114,12 +121,6 @@ def test_ide_social_token_pasted_as_text() -> None:
 def test_pasted_kiro_cli_token() -> None:
     found = read_text(json.dumps({"refresh_token": REFRESH, "expires_at": "2026-08-01T00:00:00Z"}))
     assert (found.source, found.entries[0]["authMethod"]) == ("kiro-cli", "social")
-
-
-@pytest.mark.parametrize("expiry", [True, -1, 1e300, None, [], ""])
-def test_odd_expiry_is_left_out(expiry: object) -> None:
-    entry = read_text(json.dumps({"credentials": {"refreshToken": REFRESH, "expiresAt": expiry}})).entries[0]
-    assert "expiresAt" not in entry
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from kiro_rs_py.convert.calibration import Calibration
 from kiro_rs_py.convert.discovered import DiscoveredModel
 from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.locks import FileLock
-from kiro_rs_py.upstream.state import AccountRecord, CachedBalance, ListedModels, SavedStanding, State, StateStore
+from kiro_rs_py.upstream.state import (
+    SAVE_SECONDS,
+    AccountRecord,
+    CachedBalance,
+    ListedModels,
+    SavedStanding,
+    State,
+    StateStore,
+    open_calibrations,
+)
+from tests.upstream.memory import MemoryStateStore
 
 NOW = datetime(2026, 2, 13, 10, 0, tzinfo=UTC)
 
@@ -88,13 +100,6 @@ def test_two_writers_add_up(path: Path) -> None:
     assert first.load().record(1) == AccountRecord(5, 1, NOW)
 
 
-async def test_in_memory() -> None:
-    store = StateStore(None)
-    await store.update(fill)
-    assert store.load() is await store.read()
-    assert store.load().load_balancing_mode == "balanced"
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -163,3 +168,39 @@ def test_counters_that_cannot_be_read_are_left(path: Path, caplog: pytest.LogCap
     path.with_name("kiro_stats.json").write_text("{broken")
     assert StateStore(path).load() == State(statistics_imported=True)
     assert "not taken over" in caplog.text
+
+
+async def test_what_was_learnt_is_known_again(tmp_path: Path) -> None:
+    state = StateStore(tmp_path / "state.toml")
+    async with open_calibrations(state) as calibrations:
+        calibrations.learn("auto", 10_000, 13_000)
+    async with open_calibrations(StateStore(state.path)) as calibrations:
+        assert calibrations.of("auto") == Calibration().learnt(10_000, 13_000)
+        assert calibrations.changed == set()
+
+
+async def test_it_is_saved_now_and_then_and_only_what_is_new(autojump_clock: MockClock) -> None:
+    state = MemoryStateStore()
+    async with open_calibrations(state) as calibrations:
+        calibrations.learn("auto", 10_000, 13_000)
+        await trio.sleep(SAVE_SECONDS + 1)
+        assert list((await state.read()).calibrations) == ["auto"]
+        # Another process on the same file.
+        (await state.read()).calibrations["auto"] = Calibration()
+        calibrations.learn("glm-5", 10_000, 13_000)
+    assert (await state.read()).calibrations == {
+        "auto": Calibration(),
+        "glm-5": Calibration().learnt(10_000, 13_000),
+    }
+
+
+async def test_what_cannot_be_saved_is_tried_again(autojump_clock: MockClock, caplog: pytest.LogCaptureFixture) -> None:
+    state = MemoryStateStore()
+    state.full = True
+    async with open_calibrations(state) as calibrations:
+        calibrations.learn("auto", 10_000, 13_000)
+        await trio.sleep(SAVE_SECONDS + 1)
+        assert calibrations.changed == {"auto"}
+        assert "The disk is full." in caplog.text
+        state.full = False
+    assert list((await state.read()).calibrations) == ["auto"]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from kiro_rs_py.errors import AccountSuspended, CredentialFileError, QuotaExhausted, RefreshRejected, Throttled
+from kiro_rs_py.errors import AccountSuspended, QuotaExhausted, RefreshRejected, Throttled
 from kiro_rs_py.upstream.pool import Failed, Succeeded
 from kiro_rs_py.upstream.selection import StateName
-from kiro_rs_py.upstream.state import State, StateStore
 from tests.upstream.pool_parts import START, file_of, make_credential, token
 from tests.upstream.pool_world import World
 
@@ -110,22 +109,14 @@ async def test_a_removed_account_is_forgotten_but_not_a_broken_one(autojump_cloc
 async def test_counts_that_cannot_be_written_are_kept(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Refusing(StateStore):
-        refuses = True
-
-        def update_now(self, change: object) -> State:
-            if self.refuses:
-                raise CredentialFileError("the state file cannot be written")
-            return super().update_now(change)  # type: ignore[arg-type]
-
     world = World(make_credential(1))
-    world.state = state = Refusing(None)
+    world.state.full = True
     async with world.open() as pool:
         (await pool.lease("m")).report(Succeeded())
         await trio.sleep(31)
         assert "kept in memory" in caplog.text
-        state.refuses = False
-    assert state.load().record(1).success_count == 1
+        world.state.full = False
+    assert world.state.load().record(1).success_count == 1
 
 
 async def test_two_servers_on_one_file_add_up(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -134,3 +125,92 @@ async def test_two_servers_on_one_file_add_up(tmp_path: Path, autojump_clock: Mo
         (await first.lease("m")).report(Succeeded())
         (await second.lease("m")).report(Succeeded())
     assert world.state.load().record(1).success_count == 2
+
+
+@pytest.mark.parametrize("error", [AccountSuspended("x"), QuotaExhausted("x")])
+async def test_what_would_cost_another_call_is_written_at_once(
+    error: AccountSuspended | QuotaExhausted, autojump_clock: MockClock
+) -> None:
+    world = World(make_credential(1))
+    async with world.open() as pool:
+        (await pool.lease("m")).report(Failed(error))
+        await wait_all_tasks_blocked()
+        standing = world.state.load().record(1).standing
+        assert standing is not None
+        assert standing.state == pool.snapshot()[0].state
+        pool.reset(1)
+        await wait_all_tasks_blocked()
+        assert world.state.load().record(1).standing is None
+
+
+async def test_a_login_that_is_over_is_written_at_once(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    world.service.dead = {1}
+    async with world.open() as pool:
+        with pytest.raises(RefreshRejected):
+            await pool.force_refresh(1)
+        await wait_all_tasks_blocked()
+        standing = world.state.load().record(1).standing
+        assert standing is not None
+        assert standing.state == "reauth_required"
+
+
+@pytest.mark.parametrize("error", [AccountSuspended("x"), QuotaExhausted("x"), Throttled("x", retry_after=3600.0)])
+async def test_a_running_server_takes_over_what_is_forgiven(error: Exception, autojump_clock: MockClock) -> None:
+    """``accounts enable`` does that; the server must not write its own state back over it."""
+    world = World(make_credential(1), make_credential(2))
+    async with world.open() as server:
+        for _ in range(2):
+            (await server.lease("m")).report(Failed(error))  # type: ignore[arg-type]
+        await trio.sleep(31)
+        async with world.open(background=False) as command:
+            await command.set_disabled(1, disabled=False)
+        await trio.sleep(4)
+        assert [status.state == "active" for status in server.snapshot()] == [True, False]
+        await trio.sleep(62)
+        assert world.state.load().record(1).standing is None
+        assert world.state.load().record(2).standing is not None
+        # What it finds from now on counts again.
+        (await server.lease("m", only=1)).report(Failed(error))  # type: ignore[arg-type]
+        await trio.sleep(62)
+        assert server.snapshot()[0].state != "active"
+        assert world.state.load().record(1).standing is not None
+
+
+async def test_a_running_server_takes_over_what_others_found(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1), make_credential(2, disabled=True))
+    async with world.open() as server:
+        async with world.open(background=False) as command:
+            (await command.lease("m")).report(Failed(AccountSuspended("x")))
+        await trio.sleep(4)
+        assert [status.state for status in server.snapshot()] == ["suspended", "disabled"]
+        assert "locked" in server.snapshot()[0].cause
+
+
+async def test_two_servers_that_find_different_things_do_not_argue(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as one, world.open() as other:
+        first, second = await one.lease("m"), await other.lease("m")
+        first.report(Failed(QuotaExhausted("x")))
+        second.report(Failed(AccountSuspended("x")))
+        await trio.sleep(31)
+        stamp = await world.state.stamp()
+        await trio.sleep(300)
+        assert await world.state.stamp() == stamp
+        assert [pool.snapshot()[0].state for pool in (one, other)] == ["exhausted", "suspended"]
+
+
+async def test_a_command_does_not_take_away_what_was_found_while_it_ran(autojump_clock: MockClock) -> None:
+    world = World(make_credential(1))
+    async with world.open() as server:
+        (await server.lease("m")).report(Failed(Throttled("x", retry_after=100.0)))
+        await trio.sleep(31)
+        async with world.open(background=False):
+            await trio.sleep(70)  # the pause is over, so that it has nothing to say of the account any more
+            (await server.lease("m")).report(Failed(AccountSuspended("x")))
+            await wait_all_tasks_blocked()
+        await trio.sleep(31)
+        assert server.snapshot()[0].state == "suspended"
+        standing = world.state.load().record(1).standing
+        assert standing is not None
+        assert standing.state == "suspended"

@@ -16,10 +16,10 @@ import trio
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.credential import Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
-from kiro_rs_py.upstream.lock_holders import look_at_lock
-from kiro_rs_py.upstream.locks import FileLock
-from kiro_rs_py.upstream.store import CredentialStore, MemoryCredentialStore
+from kiro_rs_py.upstream.locks import FileLock, look_at_lock
+from kiro_rs_py.upstream.store import CredentialStore
 from tests.upstream.children import run_mounted
+from tests.upstream.memory import MemoryCredentialStore
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 
@@ -241,6 +241,40 @@ async def test_without_a_place_for_the_lock_there_is_no_refresh(path: Path) -> N
     with pytest.raises(CredentialFileError, match="cannot be locked"):
         async with CredentialStore(path).refresh_turn(1, 0):
             raise AssertionError
+
+
+UNSAVED_IDS = """
+import json, sys
+from pathlib import Path
+from kiro_rs_py.errors import CredentialFileError
+from kiro_rs_py.upstream.store import CredentialStore
+path = Path(sys.argv[1]) / "credentials.json"
+seen = []
+for _ in range(2):
+    for store in (CredentialStore(path), CredentialStore(path)):
+        try:
+            store.check_writable()
+        except CredentialFileError as error:
+            seen.append("Free some space" in str(error))
+        try:
+            store.update_now(lambda document: None)
+        except CredentialFileError:
+            pass
+        seen.append([credential.id for credential in store.load().credentials])
+(path.parent / "fill").unlink()
+store.check_writable()
+stored = store.update_now(lambda document: None).stored
+print(json.dumps([*seen, [credential.id for credential in stored.credentials]]))
+"""
+
+
+def test_ids_that_cannot_be_saved_are_the_same_for_everybody(tmp_path: Path) -> None:
+    """Else two processes would hold different locks for one account."""
+    entries = json.dumps([{"refreshToken": R1}, {"refreshToken": R2}])
+    mounts = f"""mount -t tmpfs -o size=65536 tmpfs "$1"; printf '%s' '{entries}' > "$1/credentials.json"
+        printf '{{"last_id": 4}}' > "$1/credentials.json.lock"
+        head -c 65536 /dev/zero > "$1/fill" 2> /dev/null || true"""
+    assert run_mounted(mounts, UNSAVED_IDS, tmp_path) == [True, [5, 6]] * 4 + [[5, 6]]
 
 
 # --- several processes ------------------------------------------------------------------------------------------

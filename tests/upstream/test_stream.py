@@ -1,8 +1,6 @@
-"""KiroStream over a scripted link: batches, damage, ends, the watchdog. With sockets it is tested in test_client."""
+"""KiroStream over a scripted link: batches, damage, ends, silence. With sockets it is tested in test_client."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import trio
@@ -24,6 +22,7 @@ from kiro_rs_py.upstream.http1 import ResponseReader
 from kiro_rs_py.upstream.leases import Abandoned, Failed, Outcome, Succeeded
 from kiro_rs_py.upstream.stream import MAX_ANSWER_BYTES, MAX_HELD_EVENTS, KiroStream
 from kiro_rs_py.upstream.transport import ResponseBody
+from tests.upstream.house import watched
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 INITIAL = event_frame("initial-response", b"{}")
@@ -83,7 +82,12 @@ class Story:
         body = ResponseBody(self.link, reader, b"", read_timeout=None, limit=None)
         self.tally = OwnTally()
         self.stream = KiroStream(
-            body, self.outcomes.append, credential_id=7, upstream_request_id="up-1", tally=self.tally
+            body,
+            self.outcomes.append,
+            credential_id=7,
+            upstream_request_id="up-1",
+            idle_seconds=120.0,
+            tally=self.tally,
         )
 
     async def events(self) -> list[list[KiroEvent]]:
@@ -211,11 +215,10 @@ async def test_close_reports_once_and_wakes_the_reader() -> None:
     assert story.outcomes == [Abandoned()]
 
 
-async def test_the_watchdog_ends_a_silence(autojump_clock: MockClock) -> None:
+async def test_a_silence_ends(autojump_clock: MockClock) -> None:
     story = Story(text("a"), ends=False)
     began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(story.stream.watch, 120.0)
+    async with watched(story.stream):
         assert await story.stream.next_events() == [AssistantText("a")]
         await trio.sleep(70)
         with pytest.raises(UpstreamTimeout):
@@ -226,26 +229,16 @@ async def test_the_watchdog_ends_a_silence(autojump_clock: MockClock) -> None:
     assert isinstance(outcome, Failed)
 
 
-async def test_the_watchdog_lets_slow_streams_and_slow_clients_live(autojump_clock: MockClock) -> None:
+async def test_slow_streams_and_slow_clients_live(autojump_clock: MockClock) -> None:
     story = Story(*(text("a") for _ in range(10)), pause=100.0)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(story.stream.watch, 120.0)
+    async with watched(story.stream):
         count = 0
         while await story.stream.next_events() is not None:
             count += 1
             if count == 5:
                 await trio.sleep(1000)
-        nursery.cancel_scope.cancel()
     assert count == 10
     assert story.outcomes == [Succeeded()]
-
-
-async def test_without_a_limit_nobody_watches(autojump_clock: MockClock) -> None:
-    story = Story(text("a"), pause=1e6)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(story.stream.watch, math.inf)
-        assert await story.events() == [[AssistantText("a")]]
-        nursery.cancel_scope.cancel()
 
 
 async def test_an_endless_answer_is_cut() -> None:

@@ -13,11 +13,12 @@ from kiro_rs_py.errors import AccountSuspended, UpstreamRejected, UpstreamUnauth
 from kiro_rs_py.simulator.accounts import Account, ArnRule
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import open_simulator
+from kiro_rs_py.upstream.control import is_token_refused
 from kiro_rs_py.upstream.credential import Credential, parse_credential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import HttpClients
-from kiro_rs_py.upstream.usage import Overage, Usage, UsagePart, fetch_usage, is_token_refused, parse_usage
-from tests.upstream.test_profiles import FORBIDDEN, Regions
+from kiro_rs_py.upstream.usage import Overage, Usage, UsagePart, fetch_usage, parse_usage
+from tests.upstream.test_control import FORBIDDEN, Regions
 
 ARN = "arn:aws:codewhisperer:us-east-1:123456789012:profile/ABCDEF"
 RESET = 1_785_542_400.0
@@ -150,8 +151,8 @@ async def test_with_and_without_the_arn(rule: ArnRule, has_arn: bool, calls: int
     simulator = Simulator(accounts=[account])
     async with open_simulator(simulator) as running:
         config = Config(upstream_url=running.url)
-        async with HttpClients(config) as http:
-            usage = await fetch_usage(http, config, Endpoints(config), parse_credential(simulator.credential_json()))
+        http = HttpClients(config)
+        usage = await fetch_usage(http, config, Endpoints(config), parse_credential(simulator.credential_json()))
     assert (usage.used, usage.email) == (1.5, "a@example.com")
     asked = simulator.requests_to("/getUsageLimits")
     assert len(asked) == calls
@@ -165,9 +166,9 @@ async def test_a_locked_account_is_not_asked_again() -> None:
     simulator = Simulator(accounts=[Account(name="a", suspended=True, profile_arn=ARN)])
     async with open_simulator(simulator) as running:
         config = Config(upstream_url=running.url)
-        async with HttpClients(config) as http:
-            with pytest.raises(AccountSuspended):
-                await fetch_usage(http, config, Endpoints(config), parse_credential(simulator.credential_json()))
+        http = HttpClients(config)
+        with pytest.raises(AccountSuspended):
+            await fetch_usage(http, config, Endpoints(config), parse_credential(simulator.credential_json()))
     assert simulator.counts["/getUsageLimits"] == 1
 
 
