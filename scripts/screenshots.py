@@ -39,6 +39,8 @@ FOLDER = ROOT / "docs" / "screenshots"
 DESKTOP = (1280, 800, 1.0)
 PHONE = (390, 844, 1.5)
 TALLEST = 1100
+LONG = {"account": 1700, "settings": 1500, "keys": 900}
+"""Screens that are shown further down, in pixels."""
 COLOURS = 256
 CLOSE = 20
 
@@ -100,11 +102,19 @@ class Camera:
         WebDriverWait(self.driver, 20).until(lambda d: not d.find_elements(By.CSS_SELECTOR, ".skeleton"))
         self.js("document.activeElement.blur()")
 
+    def quiet(self) -> None:
+        """Without the messages of what was just done."""
+        self.js("document.querySelectorAll('.toast').forEach((toast) => toast.remove())")
+        self.js("document.activeElement.blur(); scrollTo(0, 0)")
+
     def shoot(self, name: str, size: tuple[int, int, float]) -> None:
         """The whole screen, up to what a README can bear."""
         width, height, scale = size
+        # Nothing is pointed at.
+        self.cdp("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
         tall = int(self.js("return document.documentElement.scrollHeight"))
-        metrics = {"width": width, "height": min(max(tall, height), TALLEST), "deviceScaleFactor": scale}
+        tallest = LONG.get(name.split("-")[0], TALLEST)
+        metrics = {"width": width, "height": min(max(tall, height), tallest), "deviceScaleFactor": scale}
         self.cdp("Emulation.setDeviceMetricsOverride", **metrics, mobile=size is PHONE)
         picture = b64decode(self.cdp("Page.captureScreenshot", format="png")["data"])
         path = FOLDER / f"{name}.png"
@@ -135,10 +145,38 @@ def importing(camera: Camera) -> None:
     camera.js("document.activeElement.blur()")
 
 
+def one_account(camera: Camera) -> None:
+    """With something in its history, and a test call that has worked."""
+    camera.go("/accounts/1", "demo@example.com")
+    camera.wait("[aria-label='Models of this account'] tbody tr")
+    for before, after in (("Disable", "Enable"), ("Enable", "Disable")):
+        camera.wait(".page-head .button", before).click()
+        camera.wait(".page-head .button", after)
+    if not camera.driver.find_elements(By.CSS_SELECTOR, ".notice.good"):
+        camera.wait(".test-row .button").click()
+        camera.wait(".notice", "")
+    camera.quiet()
+
+
+def client_keys(camera: Camera) -> None:
+    """A few of them, one just made."""
+    camera.go("/keys", "Client keys")
+    for name in ("laptop", "ci", "phone"):
+        if camera.driver.find_elements(By.XPATH, f"//tr[contains(., '{name}')]"):
+            continue
+        camera.wait(".page-head .button").click()
+        camera.wait("dialog input[name=name]").send_keys(name)
+        camera.wait("dialog button[type=submit]").click()
+        camera.wait(".secret output", "sk-kiro-")
+        camera.wait(".keys tr", name)
+    camera.quiet()
+
+
 SCREENS: dict[str, Callable[[Camera], None]] = {
     "overview": lambda camera: camera.go("/", "Overview"),
     "accounts": lambda camera: camera.go("/accounts", "Accounts"),
-    "account": lambda camera: camera.go("/accounts/1", "demo@example.com"),
+    "account": one_account,
+    "keys": client_keys,
     "add": lambda camera: camera.go("/add", "Add account"),
     "device-login": device_login,
     "activity": lambda camera: camera.go("/activity", "Activity"),
@@ -146,7 +184,7 @@ SCREENS: dict[str, Callable[[Camera], None]] = {
     "settings": lambda camera: camera.go("/settings", "Settings"),
     "import": importing,
 }
-ON_A_PHONE = ("overview", "accounts", "device-login")
+ON_A_PHONE = ("overview", "accounts", "account", "keys", "settings", "device-login")
 
 
 def main(wanted: list[str]) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, JsonOption
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
+from kiro_rs_py.cli.shared import Common
 
 if TYPE_CHECKING:
     from kiro_rs_py.errors import NotFound
@@ -197,6 +198,7 @@ def remove(
 def _confirm(common: Common, ids: list[int]) -> None:
     """Ask the person at the terminal; without one, --yes is the answer."""
     from kiro_rs_py.cli.session import stdin_is_terminal
+    from kiro_rs_py.cli.terminal import prompting
 
     if not (stdin_is_terminal() and sys.stderr.isatty()):
         raise typer.BadParameter("There is no terminal to ask on; add --yes.", param_hint="--yes")
@@ -208,8 +210,10 @@ def _confirm(common: Common, ids: list[int]) -> None:
 
     for name in _with_pool(common, names):
         print(name, file=sys.stderr)
-    print("Remove for good? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    with prompting():
+        print("Remove for good? [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+    if answer.strip().lower() not in ("y", "yes"):
         print("Nothing was removed.", file=sys.stderr)
         raise typer.Exit(1)
 

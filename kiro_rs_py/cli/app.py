@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kiro_rs_py import __version__
-from kiro_rs_py.cli import accounts, config_commands
+from kiro_rs_py.cli import accounts, config_commands, keys
 from kiro_rs_py.cli.balance import balance
 from kiro_rs_py.cli.count_tokens import count_tokens
 from kiro_rs_py.cli.decode import decode
@@ -15,10 +15,11 @@ from kiro_rs_py.cli.doctor import doctor
 from kiro_rs_py.cli.import_token import import_token
 from kiro_rs_py.cli.login import login
 from kiro_rs_py.cli.models import models
-from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
 from kiro_rs_py.cli.refresh import refresh
 from kiro_rs_py.cli.run import run
 from kiro_rs_py.cli.serve import serve
+from kiro_rs_py.cli.shared import Common
 from kiro_rs_py.cli.version import version
 
 PROGRAM = "kiro-rs-py"
@@ -83,6 +84,7 @@ app.command("import-token")(import_token)
 app.command("refresh")(refresh)
 app.command("balance")(balance)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
 app.command("count-tokens")(count_tokens)
 app.command("models")(models)
 app.command("decode")(decode)

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import (
-    Common,
-    ConfigOption,
-    CredentialsOption,
-    JsonOption,
-    LogFormatOption,
-    LogLevelOption,
-)
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common
 
 if TYPE_CHECKING:
     from kiro_rs_py.cli.balances import Balances

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -11,11 +12,11 @@ import trio
 
 from kiro_rs_py.cli.account_names import with_login_remedy
 from kiro_rs_py.cli.session import Session, chosen, for_each
-from kiro_rs_py.errors import KiroError, RefreshRejected, UpstreamRejected, UpstreamUnauthorized
+from kiro_rs_py.errors import KiroError, NotFound, RefreshRejected, UpstreamRejected, UpstreamUnauthorized
+from kiro_rs_py.upstream.control import find_profile_arn, is_token_refused
 from kiro_rs_py.upstream.credential import REFRESH_MARGIN, Credential
 from kiro_rs_py.upstream.enrolment import remember_balance
-from kiro_rs_py.upstream.profiles import find_profile_arn
-from kiro_rs_py.upstream.usage import Usage, fetch_usage, is_token_refused
+from kiro_rs_py.upstream.usage import Usage, fetch_usage
 
 if TYPE_CHECKING:
     from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
@@ -44,7 +45,7 @@ class Balances:
 
 
 async def ask_balances(session: Session, pool: CredentialPool, ids: tuple[int, ...]) -> Balances:
-    """Ask for the accounts of ``ids``, or for all that are not disabled.
+    """Ask for the accounts of ``ids``, or for all that are neither disabled nor known to be locked by the provider.
 
     Raises NotFound for an unknown id, CredentialFileError when there is no account.
     """
@@ -53,7 +54,10 @@ async def ask_balances(session: Session, pool: CredentialPool, ids: tuple[int, .
     found: dict[int, Balance] = {}
 
     async def one(status: CredentialStatus) -> None:
-        found[status.id] = await _ask(session, pool, status.id)
+        if status.state == "suspended" and not ids:
+            found[status.id] = Balance(pool.credential(status.id), failure=status.cause)
+        else:
+            found[status.id] = await _ask(session, pool, status.id)
 
     await for_each(wanted, one)
     items = tuple(found[status.id] for status in wanted)
@@ -74,6 +78,8 @@ async def _ask(session: Session, pool: CredentialPool, credential_id: int) -> Ba
     except RefreshRejected as error:
         return Balance(before, failure=with_login_remedy(str(error)))
     except KiroError as error:
+        with suppress(NotFound):  # removed meanwhile
+            pool.note_refusal(credential_id, error)
         return Balance(before, failure=str(error))
 
 

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import (
-    Common,
-    ConfigOption,
-    CredentialsOption,
-    JsonOption,
-    inputs_of,
-    open_settings,
-)
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
+from kiro_rs_py.cli.shared import Common, inputs_of, open_settings
 
 if TYPE_CHECKING:
     from kiro_rs_py.config.reader import Effective, Inputs
@@ -172,6 +166,26 @@ def _plain(value: object) -> str:
             return json.dumps(value, ensure_ascii=False) if value else "-"
         case _:
             return str(value)
+
+
+@app.command("hash-key")
+def hash_key(
+    admin: Annotated[bool, typer.Option("--admin", help="It is the admin_api_key.")] = False,
+) -> None:
+    """Print the line that holds a key's hash in its place.
+
+    Asks for the key without showing it, or reads it from stdin. Keep the key where your clients take it from: the
+    hash does not give it back.
+
+    \b
+    Examples:
+      kiro-rs-py config hash-key
+      pass show kiro/proxy | kiro-rs-py config hash-key
+    """
+    from kiro_rs_py.cli.key_entry import read_key
+    from kiro_rs_py.config.access_keys import hashed
+
+    print(f'{"admin_api_key" if admin else "api_key"} = "{hashed(read_key())}"')
 
 
 @app.command("path")

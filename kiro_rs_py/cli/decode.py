@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import Common, JsonOption, LogFormatOption, LogLevelOption, start_logging
+from kiro_rs_py.cli.options import JsonOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common, start_logging
 
 
 def decode(

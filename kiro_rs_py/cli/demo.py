@@ -61,7 +61,8 @@ def _accounts() -> tuple[Account, ...]:
     """One that works, one that rests, one that has to sign in again; and one to add: what the admin page is for."""
     arn = "arn:aws:codewhisperer:us-east-1:000000000001:profile/SIMULATEDDEMO"
     return (
-        Account(name="demo", plan="KIRO PRO+", used=412.5, profile_arn=arn),
+        # Whoever tries a fault goes on with the demo right after.
+        Account(name="demo", plan="KIRO PRO+", used=412.5, profile_arn=arn, recovery=5),
         Account(name="team", provider="Github", plan="KIRO PRO", used=871.25),
         Account(name="home", method="idc", provider="BuilderId", plan="KIRO FREE", used=18, trial=(96, 500)),
         Account(name="robot", method="api_key", provider="ApiKey", api_key="ksk_simulated_demo_key"),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, JsonOption, inputs_of
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
+from kiro_rs_py.cli.shared import Common, inputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

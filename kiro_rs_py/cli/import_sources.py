@@ -13,6 +13,7 @@ import typer
 
 from kiro_rs_py.cli.environment_key import KEY_VARIABLE
 from kiro_rs_py.cli.session import stdin_is_terminal, tell
+from kiro_rs_py.cli.terminal import prompting
 from kiro_rs_py.errors import UnusableSource
 from kiro_rs_py.upstream.sources import Found, SourceName, read_text
 from kiro_rs_py.upstream.token_places import (
@@ -88,10 +89,11 @@ def _choose(places: list[Place]) -> Found:
         tell(f"  {number}  {place.description}")
     tell(f"  {len(places) + 1}  a token or an API key, typed or pasted here (hidden)")
     while True:
-        print(f"Import which? [1-{len(places) + 1}] ", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-        if not answer:
-            raise KeyboardInterrupt  # Ctrl-D is as good as Ctrl-C
+        with prompting():
+            print(f"Import which? [1-{len(places) + 1}] ", end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
+            if not answer:
+                raise EOFError
         number = int(answer) if answer.strip().isdecimal() else 0
         if 1 <= number <= len(places):
             return places[number - 1].read()
@@ -103,10 +105,8 @@ def _prompt(form: SourceName | None) -> Found:
     if not stdin_is_terminal():
         raise typer.BadParameter("There is no terminal to ask on; pipe the token in and name - as SOURCE.")
     what = "API key" if form == "api-key" else "Refresh token" if form == "token" else "Token or API key"
-    try:
+    with prompting():
         text = getpass.getpass(f"{what} (hidden): ", stream=sys.stderr)
-    except EOFError:
-        raise KeyboardInterrupt from None
     return read_text(text, source=form)
 
 

@@ -6,14 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from kiro_rs_py.cli.options import (
-    Common,
-    ConfigOption,
-    CredentialsOption,
-    JsonOption,
-    LogFormatOption,
-    LogLevelOption,
-)
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common
 
 SourceChoice = Literal["kiro-ide", "kiro-cli", "kam", "kiro-rs", "api-key", "token"]
 

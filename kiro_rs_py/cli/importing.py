@@ -13,7 +13,7 @@ from kiro_rs_py.cli.account_names import name_of, with_login_remedy
 from kiro_rs_py.cli.durations import describe_expiry
 from kiro_rs_py.cli.session import Session, tell
 from kiro_rs_py.convert.anthropic import JsonObject
-from kiro_rs_py.errors import KiroError, RefreshRejected
+from kiro_rs_py.errors import KiroError, RefreshRejected, UpstreamUnauthorized
 from kiro_rs_py.upstream.credential import BadField, Credential, parse_credential
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
 from kiro_rs_py.upstream.enrolment import enrol, find_spent, keep_tokens, merge_account
@@ -103,7 +103,11 @@ async def _import(session: Session, entry: JsonObject, found: Found, *, verify: 
         merged_id = await merge_account(session.store, kept.id)
         stored = (await session.store.read()).get(merged_id)
         return Imported("replaced" if merged_id != kept.id else outcome, stored)
-    enrolled = await enrol(session.http, session.config, session.endpoints, session.store, session.state, kept.id)
+    try:
+        enrolled = await enrol(session.http, session.config, session.endpoints, session.store, session.state, kept.id)
+    except UpstreamUnauthorized:
+        cause = "The service does not accept this API key. Check it, or create a new one."
+        return await _refused(session, kept.id, credential, cause, new=not kept.known)
     return Imported("replaced" if enrolled.replaced else outcome, enrolled.credential, doubts=enrolled.doubts)
 
 
@@ -113,16 +117,18 @@ async def _refresh_once(session: Session, credential_id: int, offered: Credentia
         async with session.pool() as pool:
             await pool.force_refresh(credential_id)
     except RefreshRejected as error:
-        if new:
-            await session.store.update(lambda document: _take_back(document, credential_id, offered))
-        left = "It was not imported. " if new else ""
-        return Imported(
-            "failed", None if new else replace(offered, id=credential_id), left + with_login_remedy(str(error))
-        )
+        return await _refused(session, credential_id, offered, with_login_remedy(str(error)), new=new)
     except KiroError as error:
         cause = f"It is stored, but could not be checked: {error} Run `kiro-rs-py refresh --id {credential_id}` later."
         return Imported("unchecked", replace(offered, id=credential_id), cause)
     return None
+
+
+async def _refused(session: Session, credential_id: int, offered: Credential, cause: str, *, new: bool) -> Imported:
+    if not new:
+        return Imported("failed", replace(offered, id=credential_id), cause)
+    await session.store.update(lambda document: _take_back(document, credential_id, offered))
+    return Imported("failed", cause=f"It was not imported. {cause}")
 
 
 def _take_back(document: CredentialDocument, credential_id: int, offered: Credential) -> None:

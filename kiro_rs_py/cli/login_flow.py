@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
-import trio
-
 from kiro_rs_py.cli.login_screen import Screen
 from kiro_rs_py.cli.session import Session
 from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.browser_login import LOGIN_SECONDS, BrowserLogin, open_browser_login
 from kiro_rs_py.upstream.credential import parse_credential
 from kiro_rs_py.upstream.enrolment import Enrolled, enrol, keep_tokens, known_registration
-from kiro_rs_py.upstream.login import BUILDER_ID_REGION, BUILDER_ID_START_URL, DeviceLogin
+from kiro_rs_py.upstream.login import BUILDER_ID_REGION, DeviceLogin
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ async def log_in(
     Until the tokens are there nothing is stored. Raises LoginFailed, UpstreamError, CredentialFileError.
     """
     # First of all: nobody shall confirm a login whose tokens then cannot be kept.
-    await session.store.update(lambda document: None)
+    await session.store.probe()
     try:
         if provider in ("google", "github"):
             entry = await _with_browser(session, screen, "google" if provider == "google" else "github")
@@ -91,16 +91,7 @@ async def _take_pasted(login: BrowserLogin, screen: Screen) -> None:
 
 async def _beside(wait: Callable[[], Awaitable[T]], *others: Callable[[], Awaitable[None]]) -> T:
     """``wait``, with ``others`` running as long as it does."""
-    failure: Exception | None = None
-    results: list[T] = []
-    async with trio.open_nursery() as nursery:
+    async with tasks_beside() as nursery:
         for other in others:
             nursery.start_soon(other)
-        try:
-            results.append(await wait())
-        except Exception as error:
-            failure = error
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return results[0]
+        return await wait()

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from kiro_rs_py.cli.options import (
-    Common,
-    ConfigOption,
-    CredentialsOption,
-    JsonOption,
-    LogFormatOption,
-    LogLevelOption,
-    open_settings,
-)
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common, open_settings
 
 
 def models(

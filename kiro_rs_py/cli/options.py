@@ -1,21 +1,13 @@
-"""The options that all commands share, and how they become settings and logging."""
+"""The options that all commands share, as Typer knows them."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    import logging
-
-    from kiro_rs_py.config import Config
-    from kiro_rs_py.config.reader import Effective, Inputs
-
-LogFormat = Literal["text", "json"]
+from kiro_rs_py.cli.shared import LogFormat
 
 ConfigOption = Annotated[
     Path | None,
@@ -32,85 +24,3 @@ LogFormatOption = Annotated[
     LogFormat | None, typer.Option("--log-format", help="Log lines as text or JSON.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Common:
-    """The shared options as given; those before the command count where the command has none of its own."""
-
-    config: Path | None = None
-    credentials: Path | None = None
-    log_level: str | None = None
-    log_format: LogFormat | None = None
-
-    def over(self, context: typer.Context) -> Common:
-        """These options, completed from those given before the command."""
-        outer = context.find_root().obj
-        if not isinstance(outer, Common):
-            return self
-        return Common(
-            self.config or outer.config,
-            self.credentials or outer.credentials,
-            self.log_level or outer.log_level,
-            self.log_format or outer.log_format,
-        )
-
-
-def inputs_of(common: Common, **flags: object) -> Inputs:
-    """Everything the configuration is read from, on this machine and for this user."""
-    import platformdirs
-
-    from kiro_rs_py.config.files import Folders
-    from kiro_rs_py.config.reader import Inputs
-
-    folders = Folders(
-        Path.cwd(),
-        platformdirs.user_config_path("kiro-rs-py", appauthor=False),
-        platformdirs.user_data_path("kiro-rs-py", appauthor=False),
-    )
-    return Inputs(
-        folders=folders,
-        config=common.config,
-        credentials=common.credentials,
-        flags={"log_format": common.log_format, **flags},
-        environ=os.environ,
-    )
-
-
-def open_settings(common: Common, **flags: object) -> Effective:
-    """Read the settings and set up logging by them; warnings of both go to stderr.
-
-    :raises ConfigError: with all problems.
-    """
-    from kiro_rs_py.cli.outcome import warn
-    from kiro_rs_py.config.reader import read_config
-
-    effective = read_config(inputs_of(common, **flags))
-    config = effective.config
-    start_logging(common, config.log_format, secrets=secrets_of(config))
-    warn(effective.warnings)
-    return effective
-
-
-def secrets_of(config: Config) -> tuple[str, ...]:
-    """The secrets among the settings, for the log to black out."""
-    from kiro_rs_py.config.keys import KEYS
-
-    found = (getattr(config, key.name) for key in KEYS.values() if key.secret)
-    return tuple(secret for secret in found if secret)
-
-
-def start_logging(common: Common, form: LogFormat, *, secrets: tuple[str, ...] = ()) -> logging.Handler:
-    """Set up logging by ``--log-level`` or the environment.
-
-    :raises typer.BadParameter: ``--log-level`` is no filter.
-    """
-    from kiro_rs_py.cli.logs import choose_log_filter, set_up_logging
-    from kiro_rs_py.cli.outcome import warn
-
-    try:
-        chosen, warning = choose_log_filter(common.log_level, os.environ)
-    except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--log-level") from exc
-    warn([warning] if warning else [])
-    return set_up_logging(chosen, form, secrets=secrets)

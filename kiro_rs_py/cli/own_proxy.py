@@ -19,9 +19,10 @@ import typer
 from kiro_rs_py.cli.child import Child, with_signals
 from kiro_rs_py.cli.claude_code import child_environment, find_settings, overruling
 from kiro_rs_py.cli.environment_key import environment_accounts
-from kiro_rs_py.cli.options import Common, open_settings, start_logging
 from kiro_rs_py.cli.outcome import warn
 from kiro_rs_py.cli.session import tell
+from kiro_rs_py.cli.shared import Common, open_settings, start_logging
+from kiro_rs_py.config.access_keys import is_hashed
 from kiro_rs_py.config.template import fresh_key
 from kiro_rs_py.errors import CredentialFileError, KiroError
 from kiro_rs_py.serve.listener import ServerAddress
@@ -108,7 +109,9 @@ def _account(common: Common) -> OpenProxy:
     config = open_settings(common).config
     running = Place(ServerAddress(config.host, config.port).url, config.api_key)
     host = urlsplit(running.url).hostname or ""
-    neighbour = find_neighbour(host, config.port, config.api_key) if config.api_key and config.port else None
+    # Of a hashed key nobody knows what to send: neither to the proxy that runs nor to one of our own.
+    key = "" if is_hashed(config.api_key) else config.api_key
+    neighbour = find_neighbour(host, config.port, key) if key and config.port else None
     if neighbour is not None and neighbour.takes_key:
 
         @asynccontextmanager
@@ -119,9 +122,9 @@ def _account(common: Common) -> OpenProxy:
     accounts = environment_accounts(os.environ)
     if not accounts and not CredentialStore(config.credentials_path).load().credentials:
         raise CredentialFileError("There is no account. `kiro-rs-py login` adds one; --demo needs none.")
-    key = config.api_key or fresh_key()
+    key = key or fresh_key()
     # For one client on this machine: an administration nobody knows the port of would help nobody.
-    own = replace(config, host="127.0.0.1", port=0, api_key=key, admin_api_key="")
+    own = replace(config, host="127.0.0.1", port=0, api_key=key, admin_api_key="", admin_listen=None)
     return partial(open_proxy, own, accounts)
 
 

@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import (
-    Common,
-    ConfigOption,
-    CredentialsOption,
-    JsonOption,
-    LogFormatOption,
-    LogLevelOption,
-)
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -39,8 +33,8 @@ def refresh(
     """Refresh access tokens, for cron and by hand.
 
     Safe next to a running `serve` and next to a second `refresh`: only one of them asks, the others take over what
-    it got. Ends with 0 if all is well or nothing was to do, 6 if some account failed, 4 if the credentials file
-    cannot be used.
+    it got. While the credentials file cannot be written, no refresh token is sent, since a new one would be lost. Ends
+    with 0 if all is well or nothing was to do, 6 if some account failed, 4 if the credentials file cannot be used.
 
     \b
     Examples:
@@ -50,7 +44,8 @@ def refresh(
       */10 * * * *  kiro-rs-py refresh --quiet
     """
     from kiro_rs_py.cli.durations import parse_duration
-    from kiro_rs_py.cli.refreshing import Wanted, refresh_accounts
+    from kiro_rs_py.cli.outcome import ExitCode
+    from kiro_rs_py.cli.refreshing import Result, Wanted, refresh_accounts
     from kiro_rs_py.cli.session import account_config, open_session, run_command
     from kiro_rs_py.cli.terminal import print_json
 
@@ -58,19 +53,23 @@ def refresh(
         within: timedelta = parse_duration(if_expiring)
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--if-expiring") from exc
-    settings = account_config(Common(config, credentials, log_level, log_format).over(context))
+    settings = account_config(Common(config, credentials, log_level, log_format).over(context), quiet=quiet)
     wanted = Wanted(tuple(ids or ()), everything=everything, within=within)
 
-    async def work() -> int:
-        async with open_session(settings) as session, session.pool() as pool:
-            results, broken = await refresh_accounts(pool, wanted)
+    def tell(results: list[Result]) -> None:
         if as_json:
             print_json([result.to_json() for result in results])
         for result in results:
             result.print(quiet=quiet, as_json=as_json)
-        from kiro_rs_py.cli.outcome import ExitCode
 
-        failed = broken or any(result.failed for result in results)
-        return ExitCode.SOME_ACCOUNTS_FAILED if failed else ExitCode.DONE
+    async def work() -> int:
+        # Told before the pool is left: that new tokens could not be saved is found out there, and ends the command.
+        async with open_session(settings) as session, session.pool() as pool:
+            results, broken = await refresh_accounts(pool, wanted)
+            tell(results)
+            failed = any(result.failed for result in results)
+            if failed and pool.unsaved_because is not None:
+                return ExitCode.BAD_CREDENTIALS
+        return ExitCode.SOME_ACCOUNTS_FAILED if broken or failed else ExitCode.DONE
 
     raise typer.Exit(run_command(work))

@@ -84,7 +84,8 @@ class Result:
 
 
 async def refresh_accounts(pool: CredentialPool, wanted: Wanted) -> tuple[list[Result], bool]:
-    """Refresh what is wanted; the results in the order of the file, and whether the file has unusable entries.
+    """Refresh what is wanted; the results in the order of the file, and whether the file has unusable entries; when
+    accounts are named, those are nobody's concern.
 
     Raises NotFound for an unknown id, CredentialFileError when there is no account.
     """
@@ -95,7 +96,7 @@ async def refresh_accounts(pool: CredentialPool, wanted: Wanted) -> tuple[list[R
         results[status.id] = await _refresh(pool, status, wanted)
 
     await for_each(statuses, one)
-    return [results[status.id] for status in statuses], bool(pool.problems)
+    return [results[status.id] for status in statuses], bool(pool.problems) and not wanted.ids
 
 
 async def _refresh(pool: CredentialPool, status: CredentialStatus, wanted: Wanted) -> Result:

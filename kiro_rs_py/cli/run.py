@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import Common, ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import Common
 
 
 def run(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from kiro_rs_py.cli.options import Common, open_settings
 from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.shared import Common, open_settings
 from kiro_rs_py.errors import CredentialFileError, NotFound, RefreshFailed
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ async def open_session(config: Config) -> AsyncIterator[Session]:
 
     store = CredentialStore(config.credentials_path)
     state = StateStore.beside(config.credentials_path)
-    async with HttpClients(config) as http:
-        yield Session(config, store, state, http, Endpoints(config))
+    http = HttpClients(config)
+    yield Session(config, store, state, http, Endpoints(config))
 
 
 @asynccontextmanager
@@ -99,9 +99,12 @@ class _NoService:
         raise RefreshFailed("This command does not refresh tokens.")
 
 
-def account_config(common: Common) -> Config:
-    """The settings of a command about accounts. It tells its results itself, so the log says little unless asked."""
-    config = open_settings(common).config
+def account_config(common: Common, *, quiet: bool = False) -> Config:
+    """The settings of a command about accounts. It tells its results itself, so the log says little unless asked.
+
+    ``quiet``: no word about odd settings either.
+    """
+    config = open_settings(common, quiet=quiet).config
     if common.log_level is None and not (os.environ.get("KIRO_RS_LOG") or os.environ.get("RUST_LOG")):
         logging.getLogger().setLevel(logging.WARNING)
         # What it has to say about a failed refresh is the command's own line.

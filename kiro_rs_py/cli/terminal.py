@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 def is_fancy() -> bool:
@@ -29,6 +30,26 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             table.add_row(*row)
         Console(highlight=False, markup=False, emoji=False).print(table)
         return
-    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    widths = [max(map(_cells, texts)) for texts in zip(columns, *rows, strict=True)]
     for row in (columns, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        padded = (text + " " * (width - _cells(text)) for text, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal the text takes: Chinese and the like two a character, accents none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+@contextmanager
+def prompting() -> Iterator[None]:
+    """Around a question to the person: Ctrl-C, or Ctrl-D in its place, gives up and ends the prompt's line."""
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError):
+        print(file=sys.stderr)
+        raise KeyboardInterrupt from None

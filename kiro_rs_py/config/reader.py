@@ -26,6 +26,7 @@ OTHER_VARIABLES = ("KIRO_RS_LOG", "KIRO_RS_CONFIG")
 
 # kiro-rs names one of these two at random at each start (operations §2.2).
 SYSTEM_VERSIONS = ("darwin#24.6.0", "win32#10.0.22631")
+DRAWN = "default (one of two, new at each start)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,20 @@ class Effective:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What could be made of the settings, and all that is wrong with them.
+
+    ``wrong`` names the settings whose values cannot be used; ``settings`` has weaker ones in their place.
+    ``readable``: there is no file, or its content is known.
+    """
+
+    settings: Effective
+    problems: tuple[str, ...]
+    wrong: frozenset[str]
+    readable: bool
+
+
 @dataclass(slots=True)
 class _Collected:
     """Values found so far, weakest source first, and what was wrong on the way."""
@@ -60,15 +75,23 @@ class _Collected:
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+
+    def refuse(self, key: Key, problem: str) -> None:
+        self.problems.append(problem)
+        self.wrong.add(key.name)
 
     def take(self, key: Key, value: object, folder: Path, *, where: str, source: str) -> None:
         """Check one value; ``where`` begins the sentence of a problem, ``source`` goes to ``config show``."""
         try:
             checked = key.kind.check(value, folder)
         except ValueError as exc:
-            self.problems.append(f"{where} {exc}.")
+            self.refuse(key, f"{where} {exc}.")
             return
+        if checked is None and key.kind is values.access_key:
+            # As in kiro-rs, whose files have it (operations §1.3, step 12).
+            self.warnings.append(f"{where} is blank, which counts as not set.")
         if checked is not None:
             self.values[key.name] = checked
             self.sources[key.name] = source
@@ -81,16 +104,16 @@ class _Collected:
                 return
             content = Path(str(path)).read_text(encoding="utf-8-sig").strip()
         except OSError as exc:
-            self.problems.append(f"{where} names {exc.filename}, which cannot be read: {exc.strerror}.")
+            self.refuse(key, f"{where} names {exc.filename}, which cannot be read: {exc.strerror}.")
             return
         except UnicodeDecodeError:
-            self.problems.append(f"{where} names a file that is not UTF-8 text.")
+            self.refuse(key, f"{where} names a file that is not UTF-8 text.")
             return
         except ValueError as exc:
-            self.problems.append(f"{where} {exc}.")
+            self.refuse(key, f"{where} {exc}.")
             return
         if not content:
-            self.problems.append(f"{where} names {path}, which is empty.")
+            self.refuse(key, f"{where} names {path}, which is empty.")
             return
         self.take(key, content, folder, where=where, source=source)
 
@@ -100,7 +123,16 @@ def read_config(inputs: Inputs) -> Effective:
 
     :raises ConfigError: with every problem of every source.
     """
+    examined = examine_config(inputs)
+    if examined.problems:
+        raise ConfigError(examined.problems)
+    return examined.settings
+
+
+def examine_config(inputs: Inputs) -> Examined:
+    """:func:`read_config` for those who want to go on after a problem; nothing is raised."""
     collected = _Collected()
+    readable = True
     path = _named_config(inputs)
     try:
         path = find_config_file(path, inputs.folders)
@@ -108,14 +140,20 @@ def read_config(inputs: Inputs) -> Effective:
             _take_file(collected, read_config_file(path))
     except ConfigError as exc:
         collected.problems.extend(exc.problems)
+        readable = False
     _take_environment(collected, inputs.environ, inputs.folders.working)
     _take_flags(collected, inputs)
-    if collected.problems:
-        raise ConfigError(collected.problems)
     _fill_defaults(collected, path, inputs.folders)
-    _check_together(collected)
+    if not collected.problems:
+        _check_together(collected)
     config = Config(**collected.values)
-    return Effective(config=config, sources=collected.sources, path=path, warnings=tuple(collected.warnings))
+    effective = Effective(config=config, sources=collected.sources, path=path, warnings=tuple(collected.warnings))
+    return Examined(
+        settings=effective,
+        problems=tuple(collected.problems),
+        wrong=frozenset(collected.wrong),
+        readable=readable,
+    )
 
 
 def _named_config(inputs: Inputs) -> Path | None:
@@ -138,7 +176,7 @@ def _take_file(collected: _Collected, file: ConfigFile) -> None:
         if value is None:
             continue  # JSON's null, which kiro-rs writes for what is not set (operations §2.3)
         if key.name in seen:
-            collected.problems.append(f"{where} says the same as {seen[key.name]}; keep one of them.")
+            collected.refuse(key, f"{where} says the same as {seen[key.name]}; keep one of them.")
             continue
         seen[key.name] = written
         take = collected.take_secret_file if is_file else collected.take
@@ -176,7 +214,7 @@ def _take_environment(collected: _Collected, environ: Mapping[str, str], working
         known.add(variable)
         if environ.get(variable):
             if text:
-                collected.problems.append(f"{key.env} and {variable} are both set; keep one of them.")
+                collected.refuse(key, f"{key.env} and {variable} are both set; keep one of them.")
                 continue
             collected.take_secret_file(
                 key, environ[variable], working, where=variable, source=f"environment {variable}"
@@ -205,7 +243,7 @@ def _fill_defaults(collected: _Collected, path: Path | None, folders: Folders) -
         collected.sources["credentials_path"] = "default"
     if "system_version" not in collected.values:
         collected.values["system_version"] = SYSTEM_VERSIONS[os.urandom(1)[0] % len(SYSTEM_VERSIONS)]
-        collected.sources["system_version"] = "default (one of two, new at each start)"
+        collected.sources["system_version"] = DRAWN
     for name in KEYS:
         if name not in collected.values:
             collected.values[name] = default_of(name)

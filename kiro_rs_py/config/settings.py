@@ -17,10 +17,12 @@ class Config:
     port: int = 8080
     api_key: str = field(default="", repr=False)
     admin_api_key: str = field(default="", repr=False)
+    admin_listen: str | None = None
     admin_hosts: tuple[str, ...] = ()
     metrics_key: str = field(default="", repr=False)
     cors_origins: tuple[str, ...] = ()
     max_inbound_body_bytes: int = 50 * 2**20
+    max_inbound_bytes_in_flight: int = 512 * 2**20
     max_concurrent_requests: int = 1000
     ping_interval_seconds: float = 25.0
     shutdown_grace_seconds: float = 25.0

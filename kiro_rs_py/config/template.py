@@ -17,6 +17,7 @@ _HEAD = """\
 
 # Keys without a default to show. The values are examples and stay commented out.
 _EXAMPLES: dict[str, object] = {
+    "admin_listen": "127.0.0.1:8991",
     "metrics_key": "a-long-random-text",
     "credentials_path": "credentials.json",
     "machine_id": "2582956e-cc88-4669-b546-07adbffcb894",

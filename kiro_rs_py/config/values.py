@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from kiro_rs_py.config.access_keys import is_well_formed
+
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _VISIBLE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
@@ -115,6 +117,16 @@ def one_of(*choices: str) -> Kind:
     return Kind(check)
 
 
+def _access_key(value: object, folder: Path) -> str | None:
+    """A blank one, whitespace included, is none (operations §1.3)."""
+    if not _string(value).strip():
+        return None
+    text = _visible(value, folder)
+    if text is not None and not is_well_formed(text):
+        raise ValueError("must have 64 hex digits behind sha256:; `kiro-rs-py config hash-key` writes it")
+    return text
+
+
 def _any_text(value: object, folder: Path) -> str | None:
     return _string(value) or None
 
@@ -141,6 +153,32 @@ def _host(value: object, folder: Path) -> str | None:
     if bare and not _HOST.fullmatch(bare):
         raise ValueError(f'must be a host name or an IP address without scheme, port or path, not "{text}"')
     return bare or None
+
+
+UNIX = "unix:"
+
+
+def _listen(value: object, folder: Path) -> str | None:
+    """``host:port`` or ``unix:path``, the path taken from the file's folder."""
+    text = _string(value)
+    if text.startswith(UNIX) and text != UNIX:
+        return f"{UNIX}{_path(text.removeprefix(UNIX), folder)}"
+    name, _, port = text.rpartition(":")
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    in_brackets = ":" not in bare or bare != name
+    if text and not (
+        _HOST.fullmatch(bare) and in_brackets and re.fullmatch("[0-9]{1,5}", port) and int(port) <= 65_535
+    ):
+        raise ValueError(f'must be an address with a port, such as 127.0.0.1:8991, or unix: and a path, not "{text}"')
+    return text or None
+
+
+def split_listen(listen: str) -> Path | tuple[str, int]:
+    """A checked value of that kind: the socket's path, or host and port."""
+    if listen.startswith(UNIX):
+        return Path(listen.removeprefix(UNIX))
+    name, _, port = listen.rpartition(":")
+    return name.strip("[]"), int(port)
 
 
 def _region(value: object, folder: Path) -> str | None:
@@ -216,6 +254,8 @@ def _origins(value: object, folder: Path) -> tuple[str, ...]:
 
 def _path(value: object, folder: Path) -> Path | None:
     text = str(value) if isinstance(value, Path) else _string(value)
+    if "\0" in text:
+        raise ValueError("must be a path, which has no NUL in it")
     try:
         return folder / Path(text).expanduser() if text else None
     except RuntimeError as exc:
@@ -247,8 +287,10 @@ def _json_from_text(text: str) -> object:
 
 text = Kind(_any_text)
 visible_text = Kind(_visible)
+access_key = Kind(_access_key)
 suffix = Kind(_suffix)
 host = Kind(_host)
+listen = Kind(_listen)
 region = Kind(_region)
 http_url = Kind(_http_url)
 base_url = Kind(_base_url)

@@ -1,8 +1,9 @@
 """``__main__.py`` of the zipapp: find or make the unpacked copy, then start the program from it.
 
 It takes the place of shiv's own start, which it calls only to unpack at the first run (lock, temporary folder, rename).
-The differences: a start from an unpacked copy imports nothing of shiv's (30 ms less), and a home folder that is missing
-or read-only is no error. ``finish.py`` fills in the build id.
+The differences: a start from an unpacked copy imports nothing of shiv's (30 ms less), all packages are one member of
+the archive (``finish.py`` says why), and a home folder that is missing or read-only is no error. ``finish.py`` fills in
+the build id.
 
 The copy lies in the first usable one of: $SHIV_ROOT, the user's cache folder, a private folder of the temporary
 directory; if there is none, in a fresh temporary folder that goes away with the process. Whoever makes one removes
@@ -91,8 +92,8 @@ def extract(archive: str, root: str) -> str:
 
     from _bootstrap import extract_site_packages  # shiv's
 
-    with zipfile.ZipFile(archive) as opened:
-        extract_site_packages(opened, Path(root, COPY))
+    with zipfile.ZipFile(archive) as opened, zipfile.ZipFile(opened.open("site-packages.zip")) as packages:
+        extract_site_packages(packages, Path(root, COPY))
     return os.path.join(root, COPY)
 
 

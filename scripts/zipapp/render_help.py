@@ -27,7 +27,7 @@ def command_lines() -> Iterator[list[str]]:
 
 
 def main(folder: Path) -> None:
-    """Write ``index.txt``, ``serve.txt``, ``config-init.txt``, … into ``folder``."""
+    """Write ``_.txt``, ``serve.txt``, ``config_init.txt``, … into ``folder``."""
     from kiro_rs_py.cli.app import run_app
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
         page = io.StringIO()
         with contextlib.redirect_stdout(page):
             run_app([*words, "--help"])
-        (folder / f"{'-'.join(words) or 'index'}.txt").write_text(page.getvalue(), encoding="utf-8")
+        (folder / f"{'_'.join(words) or '_'}.txt").write_text(page.getvalue(), encoding="utf-8")
 
 
 if __name__ == "__main__":

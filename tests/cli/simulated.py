@@ -22,8 +22,7 @@ from typing import Any
 import trio
 
 from kiro_rs_py.convert.anthropic import JsonObject
-from kiro_rs_py.simulator.app import Simulator
-from kiro_rs_py.simulator.ordered import Hold
+from kiro_rs_py.simulator.app import Hold, Simulator
 from kiro_rs_py.simulator.server import open_simulator
 from tests.cli.conftest import Result, RunCli
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from kiro_rs_py.upstream.document import StoredCredentials
@@ -67,6 +69,14 @@ def test_remove_asks_on_a_terminal(two: Kiro, answer: str, code: int, left: int)
         ended, seen = terminal.end()
     assert (ended, len(two.stored())) == (code, left)
     assert ("Nothing was removed." in seen) is (code == 1)
+
+
+def test_remove_left_by_ctrl_c(two: Kiro) -> None:
+    with Terminal("accounts", "remove", "2") as terminal:
+        terminal.wait_for(r"\[y/N\] ")
+        code, seen = terminal.end(signal.SIGINT)
+    assert (code, len(two.stored())) == (130, 2)
+    assert seen.endswith("[y/N] \r\n")
 
 
 @pytest.mark.parametrize(

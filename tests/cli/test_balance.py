@@ -57,7 +57,12 @@ def test_some_failed(kiro: Kiro) -> None:
     assert result.out.startswith("#2 builder@example.com")
     assert result.err.startswith("error: #1 demo@example.com: The provider has suspended this account.")
     found = json.loads(kiro("balance", "--json").out)
-    assert "suspended" in found["accounts"][0]["error"]
+    assert "has locked this account" in found["accounts"][0]["error"]
+    # It was remembered, so the provider is not asked again for all who look.
+    assert kiro.simulator.counts["/getUsageLimits"] == 3
+    assert json.loads(kiro("accounts", "list", "--json").out)[0]["state"] == "suspended"
+    assert kiro("balance", "--id", "1").code == 6
+    assert kiro.simulator.counts["/getUsageLimits"] == 4
 
 
 def test_disabled_accounts_are_left_out_unless_named(kiro: Kiro) -> None:

@@ -56,12 +56,12 @@ def test_check_lists_everything(cli: RunCli, home: Path) -> None:
     (home / "work" / "config.json").write_text('{"prot": 1, "port": "x"}')
     result = cli("config", "check")
     assert result.code == 3
-    assert result.err.count("error: ") == 2
+    assert result.err.count("error: ") == 3  # and there is no api_key
     as_json = cli("config", "check", "--json")
     assert as_json.code == 3
     told = json.loads(as_json.out)
     assert told["ok"] is False
-    assert len(told["problems"]) == 2
+    assert len(told["problems"]) == 3
 
 
 def test_check_without_any_file(cli: RunCli) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import signal
 import socket
+import urllib.error
 from pathlib import Path
 
+import pytest
 import trio
 
 from kiro_rs_py.cli.demo import FIRST_PORT, first_free_port, serve_demo
@@ -25,6 +27,16 @@ def test_a_conversation_and_nothing_left_over(home: Path) -> None:
     assert served.key not in err
     assert list((home / "tmp").iterdir()) == []
     assert sorted(path.name for path in home.iterdir()) == ["tmp", "work"]
+
+
+@pytest.mark.parametrize("fault", ["quota", "credit-rate", "throttle", "exception ThrottlingException"])
+def test_a_fault_does_not_end_the_demo(fault: str, home: Path) -> None:
+    with serving("--demo") as served:
+        for prompt in (f"<<FAULT {fault}>>", "<<SAY hello>>"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                served.say(prompt)
+            refused.value.close()
+            assert int(refused.value.headers["retry-after"]) <= 6
 
 
 def test_two_demos_at_once(home: Path) -> None:

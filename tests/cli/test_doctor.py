@@ -13,7 +13,7 @@ import pytest
 
 from kiro_rs_py.cli.terminal import is_fancy
 from tests.cli.simulated import Kiro
-from tests.upstream.test_lock_holders import held_elsewhere
+from tests.upstream.test_locks import held_elsewhere
 
 KEY = "sk-3f9c27d1b8a64e05"
 

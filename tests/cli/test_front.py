@@ -18,7 +18,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "args",
     [
-        ["serve"],
+        ["serve", "word"],
+        ["serve", "-h"],
+        ["serve", "--demo", "--help"],
+        ["serve", "-c"],
+        ["serve", "-c", "--demo"],
+        ["serve", "-c", ".", "-c", "."],
+        ["serve", "-c", ".", "--config", "."],
+        ["serve", "--port", "1", "--log-level", "debug"],
+        ["serve", "--port=1"],
+        ["serve", "--port", "-1"],
+        ["serve", "--demo", "--port", "80000"],
+        ["serve", "--port", "many"],
+        ["serve", "--log-format", "xml"],
+        ["-c", ".", "serve"],
         ["--version", "x"],
         ["count-tokens"],
         ["count-tokens", "a", "b"],
@@ -48,20 +61,21 @@ def pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = home / "pages"
     folder.mkdir()
     monkeypatch.setattr(front, "PAGES", str(folder))
-    for name in ("index", "config-init"):
+    for name in ("_", "config_init"):
         (folder / f"{name}.txt").write_text(f"page {name}\n")
     return folder
 
 
-@pytest.mark.parametrize(
-    ("args", "page"), [([], "index"), (["-h"], "index"), (["config", "init", "--help"], "config-init")]
-)
+@pytest.mark.parametrize(("args", "page"), [([], "_"), (["-h"], "_"), (["config", "init", "--help"], "config_init")])
 def test_rendered_pages(args: list[str], page: str, pages: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer_at_once(args) == 0
     assert capsys.readouterr().out == f"page {page}\n"
 
 
-@pytest.mark.parametrize("args", [["nonsense", "-h"], ["-c", "index", "-h"], ["..", "-h"]])
+@pytest.mark.parametrize(
+    "args",
+    [["nonsense", "-h"], ["-c", "_", "-h"], ["_", "-h"], ["..", "-h"], ["config_init", "-h"], ["config-init", "-h"]],
+)
 def test_no_page_for_it(args: list[str], pages: Path) -> None:
     assert answer_at_once(args) is None
 

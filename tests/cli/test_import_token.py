@@ -80,6 +80,33 @@ def test_a_bare_refresh_token_on_stdin(kiro: Kiro) -> None:
     assert kiro.stored()[0]["email"] == "demo@example.com"
 
 
+def test_a_refused_api_key_is_not_stored(kiro: Kiro) -> None:
+    bogus = "ksk_bogus_key_12345678901"
+    result = kiro("import-token", "-", stdin=bogus)
+    assert result.code == 1
+    assert "It was not imported. The service does not accept this API key. Check it, or create a new one." in result.err
+    assert bogus not in result.out + result.err
+    assert kiro.stored() == []
+    assert kiro("import-token", "-", "--no-verify", stdin=bogus).code == 0
+    again = kiro("import-token", "-", stdin=bogus)
+    assert (again.code, "not imported" in again.err, len(kiro.stored())) == (1, False, 1)
+
+
+def test_an_api_key_that_nobody_could_look_at_is_stored(kiro: Kiro) -> None:
+    for _ in range(4):
+        kiro.simulator.fail_next("/getUsageLimits", 503)
+    result = kiro("import-token", "-", stdin="ksk_simulated_demo_key")
+    assert (result.code, len(kiro.stored())) == (0, 1)
+    assert "could not be asked for" in result.err
+
+
+def test_a_locked_account_is_stored_as_such(kiro: Kiro) -> None:
+    kiro.simulator.accounts["demo"].suspended = True
+    path = put(kiro, kiro.simulator.credential_json("demo"))
+    assert kiro("import-token", path).code == 0
+    assert json.loads(kiro("accounts", "list", "--json").out)[0]["state"] == "suspended"
+
+
 def test_an_api_key_is_not_refreshed(kiro: Kiro, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIRO_API_KEY", "ksk_simulated_demo_key")
     result = kiro("import-token", "--from", "api-key")
@@ -254,3 +281,12 @@ def test_leaving_the_question(kiro: Kiro, answer: str | None) -> None:
         code, seen = terminal.end(signal.SIGINT if answer is None else None)
     assert code == 130
     assert "Traceback" not in seen
+    assert seen.endswith("\n")
+
+
+def test_leaving_the_hidden_prompt(kiro: Kiro) -> None:
+    with Terminal("import-token", "--from", "token") as terminal:
+        terminal.wait_for(r"\(hidden\): ")
+        code, seen = terminal.end(signal.SIGINT)
+    assert code == 130
+    assert seen.endswith("(hidden): \r\n")

@@ -56,6 +56,19 @@ def test_files_named_on_the_command_line(credentials: Path, home: Path) -> None:
     assert calibration_for("mine", config=config, credentials=credentials) == LEARNT
 
 
+def test_files_named_in_the_environment(credentials: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    assert calibration_for("claude-sonnet-4-5") == Calibration()
+    monkeypatch.setenv("KIRO_RS_CREDENTIALS_PATH", str(credentials))
+    assert calibration_for("claude-sonnet-4-5") == LEARNT
+
+
+def test_files_named_in_a_configuration(credentials: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "config.toml").write_text(f"credentials_path = '{credentials}'")
+    monkeypatch.chdir(home)
+    assert calibration_for("claude-sonnet-4-5") == LEARNT
+
+
 @pytest.mark.parametrize("content", ["", "[", "calibrations = 5", '[calibrations."x"]\nsamples = 1'])
 def test_a_state_without_anything_of_use(content: str, credentials: Path) -> None:
     state_path(credentials).write_text(content)

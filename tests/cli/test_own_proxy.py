@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,8 +12,9 @@ import trio
 import typer
 
 from kiro_rs_py.cli.demo import open_demo
-from kiro_rs_py.cli.options import Common
 from kiro_rs_py.cli.own_proxy import find_program, open_proxy, run_client
+from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.config.access_keys import hashed
 from tests.cli.simulated import Kiro
 
 
@@ -66,3 +68,15 @@ def test_run_in_this_process(kiro: Kiro) -> None:
     result = kiro("run", "--log-level", "info", "--", "sh", "-c", "echo $ANTHROPIC_BASE_URL; exit 3")
     assert result.code == 3
     assert "serving on http://127.0.0.1:" in result.err
+
+
+def test_a_key_of_its_own_where_only_the_hash_is_known(kiro: Kiro, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIRO_RS_API_KEY", hashed("sk-9f3kQm7Lr2ZxWv8TnB5y"))
+    kiro.store(kiro.simulator.credential_json())
+    script = (
+        "import os, urllib.request as u\n"
+        "key = os.environ['ANTHROPIC_AUTH_TOKEN']\n"
+        "request = u.Request(os.environ['ANTHROPIC_BASE_URL'] + '/v1/models', headers={'x-api-key': key})\n"
+        "raise SystemExit(7 if u.urlopen(request).status == 200 and 'sha256' not in key else 1)"
+    )
+    assert kiro("run", "--", sys.executable, "-c", script).code == 7

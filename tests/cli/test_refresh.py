@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -49,6 +51,24 @@ def test_quiet(kiro: Kiro) -> None:
     for _ in range(2):
         result = kiro("refresh", "--quiet")
         assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_quiet_about_settings_too(kiro: Kiro) -> None:
+    """A crontab mails every line: kiro-rs leaves its config.json readable by all."""
+    kiro.store(kiro.simulator.credential_json("demo"))
+    path = kiro.home / "config.json"
+    path.write_text('{"apiKey": "sk-3f9c27d1b8a64e05", "adminApiKey": " ", "extractThinking": true}')
+    path.chmod(0o644)
+    assert "can be read by other users" in kiro("-c", str(path), "refresh").err
+    result = kiro("-c", str(path), "refresh", "--quiet")
+    assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_a_bad_entry_is_nobodys_concern_who_names_another(kiro: Kiro) -> None:
+    kiro.store(kiro.simulator.credential_json("demo"), {"refreshToken": 7})
+    result = kiro("refresh", "--id", "1")
+    assert (result.code, result.out) == (0, "#1 demo@example.com: refreshed, expires in 59 min\n")
+    assert kiro("refresh").code == 6
 
 
 def test_a_refused_token_is_told_once_and_not_asked_again(kiro: Kiro) -> None:
@@ -182,3 +202,28 @@ def test_no_secret_even_at_debug(kiro: Kiro, command: str) -> None:
     result = kiro("--log-level", "debug", *command.split())
     assert result.code in (0, 6)
     assert result.out
+
+
+def test_a_full_disk_costs_no_token(kiro: Kiro) -> None:
+    entry = kiro.simulator.credential_json("demo", expired=True)
+    kiro.store(entry)
+    kiro.path.with_name(f".{kiro.path.name}.refresh-1.lock").touch()
+    with file_size_limit(16):
+        result = kiro("refresh")
+    assert result.code == 4
+    assert "cannot be written: File too large" in result.err
+    assert refreshed(kiro) == 0
+    assert kiro("refresh").out == "#1 demo@example.com: refreshed, expires in 59 min\n"
+    assert kiro.simulator.reuses == 0
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file may become larger than this."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -11,8 +11,7 @@ from kiro_rs_py.config import Config
 from kiro_rs_py.errors import NotFound, RefreshFailed
 from kiro_rs_py.upstream.credential import Credential, TokenGrant
 from kiro_rs_py.upstream.pool import open_pool
-from kiro_rs_py.upstream.state import StateStore
-from kiro_rs_py.upstream.store import MemoryCredentialStore
+from tests.upstream.memory import MemoryCredentialStore, MemoryStateStore
 
 NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
 CREDENTIAL = Credential(id=2, email="me@example.com", expires_at=NOW + timedelta(hours=1))
@@ -54,7 +53,7 @@ class Removing:
 
 async def test_an_account_that_is_removed_meanwhile() -> None:
     store = MemoryCredentialStore(f'[{{"id": 1, "refreshToken": "{"r" * 120}"}}]')
-    async with open_pool(Config(), store, StateStore(None), Removing(store), background=False) as pool:
+    async with open_pool(Config(), store, MemoryStateStore(), Removing(store), background=False) as pool:
         results, broken = await refresh_accounts(pool, ALL)
         assert [result.outcome for result in results] == ["failed"]
         assert not broken

@@ -1,149 +1,72 @@
+"""What Typer makes of a command line is what the front makes of it: ``--port=1`` is Typer's, ``--port 1`` the front's.
+
+What ``serve`` does is in test_serving.py.
+"""
+
 from __future__ import annotations
 
-import json
 import signal
-import socket
-import urllib.error
 from pathlib import Path
 
 import pytest
 
-from kiro_rs_py.simulator.app import Simulator
-from kiro_rs_py.simulator.server import open_simulator
+from kiro_rs_py.cli.front import answer_at_once
 from tests.cli.conftest import RunCli
-from tests.cli.running import Served, serving
-
-KEY = "sk-3f9c27d1b8a64e05"
-
-
-def write_files(folder: Path, upstream_url: str, credential: object, **settings: object) -> Path:
-    path = folder / "config.json"
-    path.write_text(json.dumps({"apiKey": KEY, "port": 0, "upstreamUrl": upstream_url, **settings}))
-    path.chmod(0o600)
-    (folder / "credentials.json").write_text(json.dumps([credential]))
-    (folder / "credentials.json").chmod(0o600)
-    return path
-
-
-async def test_serves_with_a_kiro_rs_configuration(home: Path) -> None:
-    import trio
-
-    simulator = Simulator()
-    async with open_simulator(simulator) as running:
-        path = write_files(home, running.url, simulator.credential_json())
-
-        def use() -> None:
-            with serving("-c", str(path), "--log-format", "json") as served:
-                assert served.say("<<SAY hello>>", KEY) == "hello"
-                assert KEY not in served.told
-                assert f"YOUR_API_KEY stands for your api_key: {path}." in served.told
-                served.process.send_signal(signal.SIGHUP)
-                code, err = served.end(signal.SIGTERM)
-            assert code == 0
-            lines = [json.loads(line) for line in err.splitlines()]
-            request = next(line for line in lines if "/v1/messages" in line["message"])
-            assert request["request_id"].startswith("req_")
-            assert (request["status"], request["mode"], request["credential"]) == (200, "plain", 1)
-            assert KEY not in err
-
-        await trio.to_thread.run_sync(use)
-
-
-async def test_serves_with_a_key_from_the_environment(home: Path) -> None:
-    """KIRO_API_KEY is an account that no file knows of."""
-    import trio
-
-    simulator = Simulator()
-    async with open_simulator(simulator) as running:
-        path = write_files(home, running.url, {})
-        (home / "credentials.json").unlink()
-
-        def use() -> None:
-            with serving("-c", str(path), KIRO_API_KEY="ksk_simulated_demo_key") as served:
-                assert served.say("<<SAY hello>>", KEY) == "hello"
-                code, err = served.end(signal.SIGTERM)
-            assert code == 0
-            assert "ksk_" not in err + served.told
-            assert not (home / "credentials.json").exists()
-
-        await trio.to_thread.run_sync(use)
-
-
-def test_sighup_reads_the_files_again(home: Path) -> None:
-    path = write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120})
-    with serving("-c", str(path)) as served:
-        assert status_of(served, KEY) != 401
-        write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120}, apiKey="sk-another-3f9c27d1b8")
-        served.process.send_signal(signal.SIGHUP)
-        wait_for(served, "reloaded")
-        assert status_of(served, KEY) == 401
-        path.write_text("{")
-        served.process.send_signal(signal.SIGHUP)
-        wait_for(served, "not reloaded")
-        assert status_of(served, "sk-another-3f9c27d1b8") != 401
-
-
-def status_of(served: Served, key: str) -> int:
-    try:
-        served.say("hello", key)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code
-    return 200
-
-
-def wait_for(served: Served, words: str) -> None:
-    assert served.process.stderr
-    assert any(words in line for line in served.process.stderr)
+from tests.cli.running import serving
+from tests.cli.test_serving import write_files
 
 
 @pytest.mark.parametrize(
-    ("settings", "args", "code", "words"),
+    ("args", "code"),
     [
-        ({"apiKey": None}, [], 3, "config init"),
-        ({"apiKey": "changeme"}, ["--host", "0.0.0.0"], 3, "well-known example key"),
-        ({"apiKey": "short"}, ["--host", "0.0.0.0"], 3, "shorter than 16"),
-        ({"prot": 1, "region": "mars"}, [], 3, 'did you mean "port"?'),
-        ({"models": {"alias": {}}}, [], 3, "models.alias"),
-        ({}, ["--port", "70000"], 3, "--port must be a whole number"),
-        ({}, ["--port", "many"], 2, "many"),
-        ({}, ["--host", "192.0.2.1"], 5, "--host"),
+        (["--host", "192.0.2.1", "--port", "8123"], 5),
+        (["--port", "00070000"], 2),
+        (["--port", "99999"], 2),
+        (["--port", "-1"], 2),
+        (["--port", "eighty"], 2),
+        (["--port", "\u0663"], 5),
+        (["--config", "there-is-none.json"], 3),
+        (["--config", "broken.json"], 3),
+        (["--credentials", "broken.json", "--host", "127.0.0.1", "--port", "0"], 4),
+        (["--dump", "broken.json", "--host", "127.0.0.1", "--port", "0"], 3),
+        (["--log-format", "xml"], 2),
     ],
 )
-def test_refusals(cli: RunCli, home: Path, settings: dict[str, object], args: list[str], code: int, words: str) -> None:
-    path = write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120}, **settings)
-    result = cli("serve", "-c", str(path), *args)
-    assert result.code == code
-    assert words in result.err
-    assert "Traceback" not in result.err
-    assert result.out == ""
+def test_both_roads_end_alike(args: list[str], code: int, cli: RunCli, home: Path) -> None:
+    config = write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120}, host="192.0.2.1")
+    config.rename("config.json")
+    (home / "credentials.json").rename("credentials.json")
+    Path("broken.json").write_text("{")
+    Path("broken.json").chmod(0o600)
+    fronts = cli("serve", *args)
+    typers = cli("serve", *(f"{name}={value}" for name, value in zip(args[::2], args[1::2], strict=True)))
+    assert (fronts.code, fronts.out, without_log(fronts.err)) == (typers.code, typers.out, without_log(typers.err))
+    assert (fronts.code, "error" in fronts.err.lower()) == (code, True)
 
 
-def test_a_busy_port(cli: RunCli, home: Path) -> None:
-    path = write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120})
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        result = cli("serve", "-c", str(path), "--port", str(other.getsockname()[1]))
-    assert result.code == 5
-    assert "in use" in result.err
+@pytest.mark.parametrize("port", ["80000", "-1"])
+def test_a_port_out_of_range_is_a_usage_error_in_the_demo_too(port: str, cli: RunCli, home: Path) -> None:
+    for args in (["--port", port], [f"--port={port}"]):
+        result = cli("serve", "--demo", *args)
+        assert (result.code, result.out) == (2, "")
+        assert f"'--port': {port} is not in the range 0<=x<=65535." in result.err
 
 
-def test_broken_credentials(cli: RunCli, home: Path) -> None:
-    path = write_files(home, "http://127.0.0.1:9", {})
-    (home / "credentials.json").write_text("{")
-    result = cli("serve", "-c", str(path))
-    assert result.code == 4
-    assert "credentials.json" in result.err
+def without_log(err: str) -> list[str]:
+    """Lines of the log begin with the time."""
+    return [line for line in err.splitlines() if not line.startswith("20")]
 
 
-def test_a_weak_key_on_loopback_only_warns(home: Path) -> None:
-    path = write_files(home, "http://127.0.0.1:9", {"refreshToken": "x" * 120}, apiKey="short-key")
-    with serving("-c", str(path)) as served:
-        code, err = served.end(signal.SIGINT)
+def test_a_file_that_cannot_be_read(home: Path) -> None:
+    """Typer has a sentence of its own for it, so the front leaves it alone, as it does what is not there."""
+    assert answer_at_once(["serve", "-c", "there-is-none.json"]) is None
+    assert answer_at_once(["serve", "--dump", "dumps"]) is None
+
+
+def test_through_typer(home: Path) -> None:
+    with serving("--demo", "--port=0", "--dump=dumps", "--log-format=json") as served:
+        assert served.say("<<SAY hello>>") == "hello"
+        code, err = served.end(signal.SIGTERM)
     assert code == 0
-    assert "warning: api_key is shorter than 16 characters" in err
-
-
-def test_the_key_counts(home: Path) -> None:
-    with serving("--demo", "--port", "0") as served:
-        assert status_of(served, "sk-wrong") == 401
-        assert status_of(served, served.key) == 200
+    assert err.startswith("{")
+    assert list(Path("dumps").iterdir())

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kiro_rs_py.cli.options import Common
 from kiro_rs_py.cli.session import account_config, for_each, open_offline_pool, open_session, run_command
+from kiro_rs_py.cli.shared import Common
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import LoginFailed, RefreshFailed
 from tests.cli.conftest import RunCli

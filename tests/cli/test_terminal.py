@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kiro_rs_py.cli.terminal import is_fancy, print_json, print_table
+from kiro_rs_py.cli.terminal import is_fancy, print_json, print_table, prompting
 
 ROWS = [("claude-opus-5", "1000000"), ("[1m]", "")]
 
@@ -14,6 +14,19 @@ ROWS = [("claude-opus-5", "1000000"), ("[1m]", "")]
 def test_plain_lines_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("id", "window"), ROWS)
     assert capsys.readouterr().out.splitlines() == ["id             window", "claude-opus-5  1000000", "[1m]"]
+
+
+def test_wide_characters_take_two_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("漢字", "a"), ("e\u0301te\u0301", "b"), ("plain", "c")]
+    print_table(("name", "x"), rows)
+    assert capsys.readouterr().out.splitlines() == ["name   x", "漢字   a", "e\u0301te\u0301    b", "plain  c"]
+
+
+@pytest.mark.parametrize("given_up", [KeyboardInterrupt, EOFError])
+def test_a_prompt_given_up_ends_its_line(given_up: type[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), prompting():
+        raise given_up
+    assert capsys.readouterr().err == "\n"
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

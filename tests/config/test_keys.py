@@ -18,7 +18,7 @@ loadBalancingMode thinkingSuffix thinkingFormat maxRequestBodyBytes
 NEW_FIELDS = """
 upstreamUrl endpoint models caFile noProxy pingIntervalSeconds connectTimeoutSeconds firstEventTimeoutSeconds
 idleTimeoutSeconds shutdownGraceSeconds maxInboundBodyBytes maxConcurrentRequests logFormat corsOrigins
-credentialsPath toolCompressionBytes dumpDir metricsKey adminHosts
+credentialsPath toolCompressionBytes dumpDir metricsKey adminHosts adminListen maxInboundBytesInFlight
 """
 
 

@@ -53,6 +53,18 @@ def test_nothing_given_is_all_defaults(read: Read, tmp_path: Path) -> None:
     assert effective.warnings == ()
 
 
+@pytest.mark.parametrize("blank", ["", "  ", " \t\n"])
+def test_a_blank_key_is_none(read: Read, tmp_path: Path, blank: str) -> None:
+    environment = read(KIRO_RS_ADMIN_API_KEY=blank)
+    assert environment.config.admin_api_key == ""
+    assert bool(environment.warnings) is bool(blank)
+    for content in ({"adminApiKey": blank}, f"admin_api_key = {json.dumps(blank)}"):
+        effective = read(content)
+        assert (effective.config.admin_api_key, effective.sources["admin_api_key"]) == ("", "default")
+        assert len(effective.warnings) == 1
+        assert effective.warnings[0].endswith("is blank, which counts as not set.")
+
+
 def test_precedence_and_sources(read: Read, tmp_path: Path) -> None:
     file = {"port": 1, "host": "127.0.0.2", "region": "eu-west-1"}
     effective = read(file, flags={"port": 3, "host": None}, KIRO_RS_PORT="2", KIRO_RS_HOST="127.0.0.3")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kiro_rs_py.config import values
-from kiro_rs_py.config.values import Kind, nearest
+from kiro_rs_py.config.values import Kind, nearest, split_listen
 
 HERE = Path("/etc/kiro")
 
@@ -25,6 +25,12 @@ GOOD: list[tuple[Kind, object, object]] = [
     (values.host, "0.0.0.0", "0.0.0.0"),
     (values.host, "[::1]", "::1"),
     (values.host, "fe80::1%eth0", "fe80::1%eth0"),
+    (values.listen, "127.0.0.1:8991", "127.0.0.1:8991"),
+    (values.listen, "[::1]:0", "[::1]:0"),
+    (values.listen, "localhost:65535", "localhost:65535"),
+    (values.listen, "unix:/run/kiro/admin.sock", "unix:/run/kiro/admin.sock"),
+    (values.listen, "unix:admin.sock", f"unix:{HERE / 'admin.sock'}"),
+    (values.listen, "", None),
     (values.host, "", None),
     (values.region, "us-east-1", "us-east-1"),
     (values.region, "us-gov-west-1", "us-gov-west-1"),
@@ -55,6 +61,16 @@ def test_good_values(kind: Kind, given: object, wanted: object) -> None:
 
 
 BAD: list[tuple[Kind, object, str]] = [
+    (values.listen, "127.0.0.1", "127.0.0.1:8991, or unix:"),
+    (values.listen, "8991", "127.0.0.1:8991, or unix:"),
+    (values.listen, "::1:8991", "127.0.0.1:8991, or unix:"),
+    (values.listen, ":8991", "127.0.0.1:8991, or unix:"),
+    (values.listen, "host:70000", "127.0.0.1:8991, or unix:"),
+    (values.listen, "host:80x", "127.0.0.1:8991, or unix:"),
+    (values.listen, "unix:", "127.0.0.1:8991, or unix:"),
+    (values.listen, "host:８９９１", "127.0.0.1:8991, or unix:"),
+    (values.listen, "unix:a\0b", "no NUL"),
+    (values.listen, "http://a:80", "127.0.0.1:8991, or unix:"),
     (values.whole_number(0, 65_535), True, "not a boolean"),
     (values.whole_number(0, 65_535), "8080", "not a string"),
     (values.whole_number(0, 65_535), 80.0, "not a number"),
@@ -103,6 +119,12 @@ def test_bad_values_say_what_is_wanted(kind: Kind, given: object, words: str) ->
     with pytest.raises(ValueError, match=r"^(must|names)") as raised:
         kind.check(given, HERE)
     assert words in str(raised.value)
+
+
+def test_the_parts_of_an_address() -> None:
+    assert split_listen("[::1]:8991") == ("::1", 8991)
+    assert split_listen("localhost:0") == ("localhost", 0)
+    assert split_listen("unix:/a/b.sock") == Path("/a/b.sock")
 
 
 def test_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_unpacks_once_into_the_users_cache(zipapp: Zipapp, tmp_path: Path) -> No
     cache = tmp_path / "home" / ".cache" / "kiro-rs-py"
     assert zipapp.output_of("--version") == VERSION
     (copy,) = copies(cache)
-    marker = copy / "site-packages" / "kiro_rs_py" / "cli" / "help_pages" / "index.txt"
+    marker = copy / "site-packages" / "kiro_rs_py" / "cli" / "help_pages" / "_.txt"
     marker.write_text("the copy is used\n")
     assert zipapp.output_of("--help") == "the copy is used\n"
     assert copies(cache) == [copy]
@@ -90,7 +90,7 @@ def test_a_generous_umask_does_not_unpack_each_time(zipapp: Zipapp, tmp_path: Pa
     before = ("sh", "-c", 'umask 002; exec "$@"', "sh")
     assert zipapp.output_of("--version", before=before) == VERSION
     (copy,) = copies(tmp_path / "home" / ".cache" / "kiro-rs-py")
-    (copy / "site-packages" / "kiro_rs_py" / "cli" / "help_pages" / "index.txt").write_text("used\n")
+    (copy / "site-packages" / "kiro_rs_py" / "cli" / "help_pages" / "_.txt").write_text("used\n")
     assert zipapp.output_of("--help", before=before) == "used\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,10 +20,13 @@ from kiro_rs_py.cli.claude_code import (
     avoids_proxy,
 )
 from kiro_rs_py.config import Config
+from kiro_rs_py.config.access_keys import digest_of
 from kiro_rs_py.config.masking import mask_url
 from kiro_rs_py.config.serving import is_loopback
 from kiro_rs_py.convert.models import ModelCatalog
-from kiro_rs_py.errors import NotFound
+from kiro_rs_py.errors import CredentialFileError, NotFound
+from kiro_rs_py.serve.client_keys import KeyRing
+from kiro_rs_py.serve.key_file import KeyFile
 from kiro_rs_py.serve.listener import ServerAddress
 
 TOPIC = "clients"
@@ -120,6 +124,17 @@ def _models(source: _Source, catalog: ModelCatalog, config: Config) -> Iterator[
             yield Finding("warning", TOPIC, message, "`kiro-rs-py models` lists those it knows.")
 
 
+def _opens(key: str, config: Config) -> bool:
+    """Whether the proxy takes the key: the configured one, or one that was created."""
+    digest = sha256(key.strip().encode("utf-8", "replace")).digest()
+    if digest == digest_of(config.api_key):
+        return True
+    try:
+        return KeyRing(KeyFile.beside(config.credentials_path).load()).admit(digest) is not None
+    except CredentialFileError:
+        return False  # which the server tells at its start
+
+
 # Claude Code's own words for models, which never reach us.
 _ALIASES = frozenset({"default", "sonnet", "opus", "haiku", "opusplan", "best", "sonnet[1m]", "opus[1m]"})
 
@@ -135,7 +150,7 @@ def _keys(sources: Sequence[_Source], config: Config, helper: Path | None) -> It
                 env[name], where[name] = source.env[name], source
     if BASE_URL not in env or not is_here(env[BASE_URL], config) or not config.api_key:
         return
-    wrong = [name for name in (AUTH_TOKEN, API_KEY) if name in env and env[name] != config.api_key]
+    wrong = [name for name in (AUTH_TOKEN, API_KEY) if name in env and not _opens(env[name], config)]
     if AUTH_TOKEN not in env and API_KEY not in env and helper is not None:
         message = f"{helper} sets {KEY_HELPER}, whose answer clients send here as the key."
         yield Finding("note", TOPIC, message, f"Let it print this proxy's api_key, or set {AUTH_TOKEN}.")

@@ -16,7 +16,7 @@ from kiro_rs_py.cli.checks.configuration import check_configuration
 from kiro_rs_py.cli.checks.findings import Finding
 from kiro_rs_py.cli.checks.locks import check_locks
 from kiro_rs_py.cli.checks.network import check_network, check_way_out
-from kiro_rs_py.cli.checks.port import check_port
+from kiro_rs_py.cli.checks.port import check_admin_address, check_port
 from kiro_rs_py.cli.claude_code import find_settings
 from kiro_rs_py.config.reader import Effective, Inputs
 from kiro_rs_py.convert.models import catalog_from_settings
@@ -41,6 +41,7 @@ async def _examine(inputs: Inputs, offline: bool) -> list[Finding]:
     found += accounts.findings
     found += await trio.to_thread.run_sync(check_locks, config, accounts.all)
     found.append(await check_port(config))
+    found += await check_admin_address(config)
     files = find_settings(inputs.environ, Path.home(), inputs.folders.working)
     with suppress(ConfigError):  # told above
         found += check_clients(config, inputs.environ, files, catalog_from_settings(config.models))

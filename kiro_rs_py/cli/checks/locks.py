@@ -8,13 +8,13 @@ from kiro_rs_py.cli.account_names import name_of
 from kiro_rs_py.cli.checks.findings import Finding
 from kiro_rs_py.config import Config
 from kiro_rs_py.upstream.credential import Credential
-from kiro_rs_py.upstream.lock_holders import SECONDS, LockState, look_at_lock
+from kiro_rs_py.upstream.locks import LOOK_SECONDS, LockState, look_at_lock
 from kiro_rs_py.upstream.store import CredentialStore
 
 TOPIC = "locks"
 
 
-def check_locks(config: Config, accounts: Sequence[Credential], *, seconds: float = SECONDS) -> list[Finding]:
+def check_locks(config: Config, accounts: Sequence[Credential], *, seconds: float = LOOK_SECONDS) -> list[Finding]:
     """Waits up to ``seconds`` for each lock that is held."""
     store = CredentialStore(config.credentials_path)
     found = [_finding(look_at_lock(store.lock_path(), seconds=seconds), f"{config.credentials_path}")]

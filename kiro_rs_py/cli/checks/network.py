@@ -21,10 +21,9 @@ from kiro_rs_py.errors import (
 )
 from kiro_rs_py.upstream.credential import Credential, api_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints
-from kiro_rs_py.upstream.http import HttpClients
+from kiro_rs_py.upstream.http import HttpClients, build_tls_context
 from kiro_rs_py.upstream.probes import Obstacle, Probe, hosts_of, probe_all
 from kiro_rs_py.upstream.proxy import effective_proxy
-from kiro_rs_py.upstream.tls import build_tls_context
 from kiro_rs_py.upstream.usage import fetch_usage
 
 TOPIC: Final = "network"
@@ -82,17 +81,17 @@ async def check_network(
     Nothing is refreshed. Takes a few seconds at most. The settings must be good (:func:`check_way_out`).
     """
     active = [account for account in accounts if not account.disabled]
-    async with HttpClients(config) as http:
-        probes = await probe_all(http, hosts_of(config, active))
-        skews = [probe.clock_skew for probe in probes if probe.clock_skew is not None]
-        failed = [probe for probe in probes if probe.obstacle is not None]
-        if _is_offline(config, probes):
-            message = f"No host of Kiro can be reached ({probes[0].host}: {probes[0].reason.rstrip('.')})."
-            return [Finding("warning", TOPIC, message, _FIXES["name"])], skews
-        found = [_unreachable(probe) for probe in failed]
-        if not failed:
-            found.append(Finding("ok", TOPIC, f"{', '.join(probe.host for probe in probes)} can be reached."))
-        found += await _ask_for_usage(http, config, [account for account in active if account.is_valid(now)])
+    http = HttpClients(config)
+    probes = await probe_all(http, hosts_of(config, active))
+    skews = [probe.clock_skew for probe in probes if probe.clock_skew is not None]
+    failed = [probe for probe in probes if probe.obstacle is not None]
+    if _is_offline(config, probes):
+        message = f"No host of Kiro can be reached ({probes[0].host}: {probes[0].reason.rstrip('.')})."
+        return [Finding("warning", TOPIC, message, _FIXES["name"])], skews
+    found = [_unreachable(probe) for probe in failed]
+    if not failed:
+        found.append(Finding("ok", TOPIC, f"{', '.join(probe.host for probe in probes)} can be reached."))
+    found += await _ask_for_usage(http, config, [account for account in active if account.is_valid(now)])
     return found, skews
 
 

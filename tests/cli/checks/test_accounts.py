@@ -66,7 +66,11 @@ def test_no_account_and_one_in_the_environment(tmp_path: Path) -> None:
         ({"disabled": True}, "note", "is disabled"),
         ({"refreshToken": "aor..."}, "error", "has been truncated"),
         ({"authMethod": "idc"}, "error", "clientId and clientSecret"),
-        ({"proxyUrl": "gopher://x"}, "error", "scheme 'gopher'"),
+        (
+            {"proxyUrl": "socks5://x", "proxyUsername": "u" * 256, "proxyPassword": "p"},
+            "error",
+            "may have 255 bytes",
+        ),
         (
             {"authMethod": "idc", "clientId": "c", "clientSecret": "s", "clientSecretExpiresAt": int(NOW.timestamp())},
             "error",

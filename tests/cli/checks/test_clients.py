@@ -8,7 +8,10 @@ from kiro_rs_py.cli.checks.clients import check_clients, is_here
 from kiro_rs_py.cli.checks.findings import Finding
 from kiro_rs_py.cli.claude_code import ClaudeSettings
 from kiro_rs_py.config import Config
+from kiro_rs_py.config.access_keys import hashed
 from kiro_rs_py.convert.models import ModelCatalog
+from kiro_rs_py.serve.client_keys import new_client_key, utc_now
+from kiro_rs_py.serve.key_file import KeyFile
 from tests.cli.checks.settings import GOOD_KEY, bad
 
 CONFIG = Config(api_key=GOOD_KEY)
@@ -38,6 +41,21 @@ def check(environ: dict[str, str], *files: ClaudeSettings) -> list[Finding]:
 )
 def test_what_leads_here(changes: dict[str, str]) -> None:
     assert [finding.level for finding in check(HERE | changes)] == ["ok"]
+
+
+def test_a_hashed_key_and_created_ones(tmp_path: Path) -> None:
+    key, secret = new_client_key("laptop", utc_now())
+    file = KeyFile.beside(tmp_path / "credentials.json")
+    file.update(lambda keys: keys.update({key.id: key}))
+    config = Config(api_key=hashed(GOOD_KEY), credentials_path=tmp_path / "credentials.json")
+
+    def level(sent: str) -> str:
+        [finding] = check_clients(config, HERE | {"ANTHROPIC_AUTH_TOKEN": sent}, (), ModelCatalog())
+        return finding.level
+
+    assert (level(GOOD_KEY), level(secret), level("sk-other"), level(config.api_key)) == ("ok", "ok", "error", "error")
+    file.path.write_text("damaged")
+    assert (level(GOOD_KEY), level(secret)) == ("ok", "error")
 
 
 def test_nothing_leads_anywhere() -> None:

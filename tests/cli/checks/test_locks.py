@@ -8,7 +8,7 @@ from kiro_rs_py.config import Config
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.store import CredentialStore
 from tests.cli.checks.settings import bad, write
-from tests.upstream.test_lock_holders import held_elsewhere
+from tests.upstream.test_locks import held_elsewhere
 
 ACCOUNTS = [Credential(id=3, label="work"), Credential(id=-1)]
 
