@@ -34,6 +34,6 @@ def admin_endpoints() -> list[tuple[str, str]]:
 def _routes() -> Mapping[str, Route]:
     nothing = cast("Any", _Nothing())
     server = Server(_CONFIG, nothing, nothing)
-    house = House(_CONFIG, nothing, nothing, nothing, nothing, nothing)
+    house = House(_CONFIG, nothing, nothing, nothing, nothing, nothing, keys=nothing)
     server.mount(Admin(house, base_url="", in_flight=lambda: 0, sources={}, spawn=nothing))
     return server.app._routes

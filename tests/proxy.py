@@ -81,8 +81,8 @@ async def running_proxy(
     path = folder / "credentials.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(list(credentials or [simulator.simulator.credential_json()])))
-    defaults: dict[str, Any] = {"port": 0, "shutdown_grace_seconds": 0.0}
-    config = Config(api_key=KEY, credentials_path=path, upstream_url=simulator.url, **(defaults | settings))
+    defaults: dict[str, Any] = {"port": 0, "api_key": KEY, "shutdown_grace_seconds": 0.0}
+    config = Config(credentials_path=path, upstream_url=simulator.url, **(defaults | settings))
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         address = await nursery.start(partial(serve, config, stop=stop, handle_signals=False))

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from kiro_rs_py.config import Config
+from kiro_rs_py.config.access_keys import digest_of
 from kiro_rs_py.errors import BadKey, BodyTimeout, MethodNotAllowed, NotFound
+from kiro_rs_py.serve.client_keys import ClientKey, KeyRing
 from kiro_rs_py.serve.errors import answer_of
 from kiro_rs_py.serve.ids import new_request_id
 from kiro_rs_py.serve.inbound import ClientLeft, Inbound, Receive
@@ -35,12 +37,14 @@ class Call:
         self.headers: tuple[Header, ...] = tuple(scope["headers"])
         self.client: str = (scope.get("client") or ("",))[0]
         self.request_id = new_request_id()
+        self.client_key: ClientKey | None = None  # None also for the configured key, which has no limits
         self.record = RequestRecord(self.method)
         length = self.header(b"content-length")
         self.inbound = Inbound(
             receive,
             length=int(length) if length and length.isdigit() else None,
             chunked=self.header(b"transfer-encoding") is not None,
+            encoding=self.header(b"content-encoding") or "",
         )
         self.reply = Reply(send, self.inbound, self.request_id, common)
         self._query: bytes = scope["query_string"]
@@ -86,12 +90,22 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
 class App:
     """Finds the route, checks the key, runs the handler, answers its errors, logs the request's line.
 
-    ``observers`` are called with every request that has ended, whatever came of it; they must not raise.
+    ``observers`` are called with every request that has ended, whatever came of it; they must not raise. The keys of
+    ``ring`` open what the configured key opens. ``unknown`` is what is said of other paths, if not the usual hints.
     """
 
-    def __init__(self, routes: Iterable[Route], config: Config, observers: Iterable[Observer] = ()) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        config: Config,
+        observers: Iterable[Observer] = (),
+        ring: KeyRing | None = None,
+        unknown: str = "",
+    ) -> None:
+        self._unknown = unknown
         self._routes = {route.path: route for route in routes}
         self._observers = tuple(observers)
+        self._ring = KeyRing() if ring is None else ring
         self.configure(config)
 
     def mount(self, routes: Iterable[Route], observer: Observer) -> None:
@@ -101,8 +115,7 @@ class App:
 
     def configure(self, config: Config) -> None:
         """Take over what may change while the proxy runs: the key and the allowed origins."""
-        # An empty key must never match an empty header.
-        self._digests = tuple(sha256(key.encode()).digest() for key in (config.api_key,) if key)
+        self._digest = digest_of(config.api_key)
         self._origins = frozenset(origin.rstrip("/").encode() for origin in config.cors_origins)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -148,6 +161,8 @@ class App:
             route = max(above, key=lambda found: len(found.path))
             call.rest = call.path[len(route.path) :].strip("/")
             return route
+        if self._unknown:
+            raise NotFound(self._unknown)
         if call.path.startswith("/v1/v1/"):
             raise NotFound("Unknown route. The base URL must not end in /v1: the client adds it.")
         if path.removeprefix("/cc") in ("/messages", "/messages/count_tokens", "/models"):
@@ -157,13 +172,17 @@ class App:
 
     def _check_key(self, call: Call) -> None:
         """One valid key among those presented is enough: some clients send two (clients §1.1)."""
-        valid = False
-        for key in presented_keys(call.headers):
-            digest = sha256(key).digest()
-            for expected in self._digests:
-                valid |= hmac.compare_digest(digest, expected)
-        if not valid:
+        digests = [sha256(key).digest() for key in presented_keys(call.headers)]
+        configured = False
+        for digest in digests:
+            configured |= hmac.compare_digest(digest, self._digest)
+        if configured:
+            call.record.key = "config"
+            return
+        call.client_key = next(filter(None, map(self._ring.admit, digests)), None)
+        if call.client_key is None:
             raise BadKey("Invalid API key. Send the proxy's apiKey as x-api-key or as Authorization: Bearer.")
+        call.record.key = call.client_key.id
 
     async def _answer_error(self, call: Call, error: Exception) -> None:
         answer = answer_of(error)

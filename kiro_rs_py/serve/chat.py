@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from kiro_rs_py.convert.events import Fault, KiroEvent, Metadata
 from kiro_rs_py.convert.kiro import ConversationState
-from kiro_rs_py.convert.message_events import ErrorEvent, MessageStreamEvent, Usage
+from kiro_rs_py.convert.message_events import ErrorEvent, MessageStreamEvent
 from kiro_rs_py.convert.response import MessageStream
 from kiro_rs_py.convert.rounds import SearchCall, continued
 from kiro_rs_py.errors import ContextWindowFull, KiroError, PromptTooLong, UpstreamFault
-from kiro_rs_py.serve.delivery import Take
+from kiro_rs_py.serve.delivery import End, Take
 from kiro_rs_py.serve.numbers import Numbers
 from kiro_rs_py.serve.request_log import RequestRecord
 from kiro_rs_py.serve.searches import Searches
@@ -33,6 +33,7 @@ class Chat:
     ``new_machine`` makes the machine, told whether this account's whole answers end with a ``metadataEvent``; those
     seen to do so are kept in ``marks_ends``, by credential id. ``searches`` carries the model's searches out, None if
     none are offered to it. ``numbers`` has the estimate, ``window`` is the model's.
+    ``let_go`` is called when the conversation need not be kept in memory any more.
     """
 
     def __init__(
@@ -47,7 +48,9 @@ class Chat:
         window: int,
         request_id: str,
         record: RequestRecord,
+        let_go: Callable[[], None] | None = None,
     ) -> None:
+        self._let_go = let_go
         self._client = client
         self._conversation: ConversationState | None = conversation
         self._new_machine = new_machine
@@ -58,24 +61,26 @@ class Chat:
         self._request_id = request_id
         self._record = record
         self._machine: MessageStream | None = None
+        self._stream: KiroStream | None = None
 
-    async def pump(self, take: Take) -> Usage:
+    async def pump(self, take: Take) -> End:
         """Ask, until the model has no more searches to make. Raises what went wrong."""
         try:
             while (wanted := await self._round(take)) and await self._search(wanted, take):
                 pass
+            machine = self._machine
+            assert machine is not None, "a round makes the machine"
+            last = machine.finish()
         except ContextWindowFull as exc:
             raise PromptTooLong(self._numbers.input_tokens, self._window) from exc
-        machine = self._machine
-        assert machine is not None, "a round makes the machine"
-        last = machine.finish()
         for note in machine.notes:
             logger.debug("%s", note)
         self._note_usage(machine)
         self._numbers.learn(machine.measured_input)
-        if last:
-            await take(last)
-        return machine.usage
+        return End(last, machine.usage)
+
+    def look(self, now: float) -> float:
+        return now + self._client.idle_seconds if self._stream is None else self._stream.look(now)
 
     def fail(self, type_: str, message: str, request_id: str) -> list[MessageStreamEvent]:
         if self._machine is None:
@@ -85,6 +90,9 @@ class Chat:
     async def _round(self, take: Take) -> tuple[SearchCall, ...]:
         """One answer of the upstream. The searches that it waits for."""
         async with self._ask() as stream:
+            self._stream = stream
+            if self._let_go is not None and self._conversation is None:
+                self._let_go()
             self._record.upstream_request_id = stream.upstream_request_id
             marks_ends = stream.credential_id in self._marks_ends
             if self._machine is None:
@@ -97,6 +105,7 @@ class Chat:
                     await self._hand_over(machine, batch, stream.credential_id, take)
                 return machine.end_round()
             finally:
+                self._stream = None
                 self._note_usage(machine)
 
     async def _search(self, wanted: tuple[SearchCall, ...], take: Take) -> bool:
@@ -148,7 +157,7 @@ class Chat:
                 break
             if given:
                 events += given
-            elif type(event) is Metadata:
+            elif type(event) is Metadata and event.is_end:
                 self._marks_ends.add(credential_id)
         if events:
             await take(events)
@@ -160,7 +169,7 @@ class Chat:
         record.stop_reason = machine.stop_reason or ""
         record.credits = machine.credits
         if machine.started:
-            record.input_tokens, record.output_tokens = machine.usage.input_tokens, machine.usage.output_tokens
+            record.input_tokens, record.output_tokens, *_ = machine.usage
 
 
 def _typed(event: KiroEvent, error: UpstreamFault) -> KiroError:

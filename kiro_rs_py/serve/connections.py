@@ -6,16 +6,15 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.logging import Logger as HypercornLogger
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
+from hypercorn.typing import AppWrapper, ASGIFramework
 
-from kiro_rs_py.serve.hardening import HardenedConnection
+from kiro_rs_py.serve.hardening import HardenedConnection, OpenConnections
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ async def serve_connections(
     config.include_server_header = False
     config.errorlog = logger
     config.logger_class = _QuietLogger
-    context = WorkerContext(None)
+    context = OpenConnections()
     handle = partial(_contained, ASGIWrapper(app), config, context)
     async with trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
@@ -60,7 +59,7 @@ async def serve_connections(
             task_status.started()
             await stop.wait()
             accepting.cancel_scope.cancel()
-        await context.terminated.set()
+        await context.stop()
         connections.cancel_scope.deadline = trio.current_time() + grace
 
 
@@ -82,10 +81,10 @@ async def _accept(
 
 
 async def _contained(
-    app: AppWrapper, config: HypercornConfig, context: WorkerContext, stream: trio.SocketStream
+    app: AppWrapper, config: HypercornConfig, context: OpenConnections, stream: trio.SocketStream
 ) -> None:
     try:
-        await HardenedConnection(app, config, context, ConnectionState({}), cast(Any, stream)).run()
+        await HardenedConnection(app, config, context, stream.socket).run()
     except* OSError:
         pass  # the peer is gone
     except* Exception as group:
@@ -93,5 +92,4 @@ async def _contained(
         logger.warning("connection dropped: %s", ", ".join(type(exc).__name__ for exc in group.exceptions))
         logger.debug("connection dropped", exc_info=group)
     finally:
-        with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)
+        stream.socket.close()  # nothing is left to close once the connection has taken it over

@@ -9,16 +9,18 @@ Where the events come from is a :class:`Source`'s business: a conversation with 
 
 Each request has one nursery. Its main task pumps: it owns the upstream answer and writes what it reads. A second task
 waits for the client to hang up and cancels the rest, which frees the upstream at once; meanwhile it fills the silence
-of streams with pings. The pump writes itself, without a channel and a writer task between: that would cost each event
-two trips through the scheduler. A client that reads slowly slows the upstream down; one that stops reading runs into
-the write deadline of the connection (:mod:`~kiro_rs_py.serve.hardening`), which counts as hanging up.
+of streams with pings, and ends that of the upstream. The pump writes itself, without a channel and a writer task
+between: that would cost each event two trips through the scheduler. A client that reads slowly slows the upstream down;
+one that stops reading runs into the write deadline of the connection (:mod:`~kiro_rs_py.serve.hardening`), which counts
+as hanging up.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import trio
 
@@ -48,11 +50,21 @@ Take: TypeAlias = Callable[[list[MessageStreamEvent]], Awaitable[None]]
 """Hands over the events of one read, never an empty list."""
 
 
+class End(NamedTuple):
+    """How a message ends: its last events, which go out together with the end of the answer, and its usage."""
+
+    events: list[MessageStreamEvent]
+    usage: Usage
+
+
 class Source(Protocol):
     """What a message is made of."""
 
-    async def pump(self, take: Take) -> Usage:
-        """Give all events of the message. Returns its usage; raises what went wrong."""
+    async def pump(self, take: Take) -> End:
+        """Give all events of the message but the last. Raises what went wrong."""
+
+    def look(self, now: float) -> float:
+        """End a :meth:`pump` that has waited too long for the upstream. When to look again, in Trio's seconds."""
 
     def fail(self, type_: str, message: str, request_id: str) -> list[MessageStreamEvent]:
         """The last events of a message that broke, an ``error`` at their end."""
@@ -66,8 +78,8 @@ class Drain(Protocol):
     async def take(self, events: list[MessageStreamEvent]) -> None:
         """The events of one upstream read."""
 
-    async def end(self, usage: Usage) -> None:
-        """All events have been taken."""
+    async def end(self, end: End) -> None:
+        """Nothing comes behind ``end``."""
 
     async def fail(self, events: list[MessageStreamEvent]) -> None:
         """The answer broke after its start; ``events`` are its last."""
@@ -82,12 +94,11 @@ class Live:
     async def take(self, events: list[MessageStreamEvent]) -> None:
         await self._reply.write(encode_events(events))
 
-    async def end(self, usage: Usage) -> None:
-        await self._reply.finish()
+    async def end(self, end: End) -> None:
+        await self._reply.write(encode_events(end.events), last=True)
 
     async def fail(self, events: list[MessageStreamEvent]) -> None:
-        await self._reply.write(encode_events(events))
-        await self._reply.finish()
+        await self._reply.write(encode_events(events), last=True)
 
 
 class Held:
@@ -106,16 +117,15 @@ class Held:
             events = events[1:]
         self._rest.append(encode_events(events))
 
-    async def end(self, usage: Usage) -> None:
+    async def end(self, end: End) -> None:
+        await self.take(end.events)
         assert self._start is not None, "a whole message has a start"
-        start = encode_events([with_input_tokens(self._start, usage)])
-        await self._reply.write(b"".join([start, *self._rest]))
-        await self._reply.finish()
+        start = encode_events([with_input_tokens(self._start, end.usage)])
+        await self._reply.write(b"".join([start, *self._rest]), last=True)
 
     async def fail(self, events: list[MessageStreamEvent]) -> None:
         """Only the error: nothing of the answer has been seen, and a client would drop the part (clients §1.2)."""
-        await self._reply.write(encode_events(events[-1:]))
-        await self._reply.finish()
+        await self._reply.write(encode_events(events[-1:]), last=True)
 
 
 class Plain:
@@ -128,8 +138,8 @@ class Plain:
     async def take(self, events: list[MessageStreamEvent]) -> None:
         self._events += events
 
-    async def end(self, usage: Usage) -> None:
-        await self._reply.json(200, fold_message(self._events))
+    async def end(self, end: End) -> None:
+        await self._reply.json(200, fold_message([*self._events, *end.events]))
 
     async def fail(self, events: list[MessageStreamEvent]) -> None:
         raise AssertionError("a plain answer starts with its end")
@@ -158,13 +168,13 @@ class Delivery:
     async def run(self) -> None:
         """Ask and hand over. Raises what went wrong, :class:`ClientLeft` too; :meth:`fail` is for after the start."""
         failure: Exception | None = None
-        usage: Usage | None = None
+        end: End | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch_client, nursery.cancel_scope)
+            nursery.start_soon(self._watch, nursery.cancel_scope)
             if self._beside is not None:
                 nursery.start_soon(self._beside)
             try:
-                usage = await self._source.pump(self._take)
+                end = await self._source.pump(self._take)
             except Exception as exc:
                 failure = exc
             nursery.cancel_scope.cancel()
@@ -172,8 +182,9 @@ class Delivery:
             raise ClientLeft
         if failure is not None:
             raise failure
-        assert usage is not None
-        await self._drain.end(usage)
+        assert end is not None
+        self._call.record.first_byte()
+        await self._drain.end(end)
 
     async def fail(self, error: Exception) -> None:
         """End a stream that has been started: close the open block, one ``error`` event, nothing after it (D-14)."""
@@ -187,14 +198,20 @@ class Delivery:
         self._call.record.first_byte()
         await self._drain.take(events)
 
-    async def _watch_client(self, everything: trio.CancelScope) -> None:
-        """Until it hangs up, which ends everything. A stream is kept alive meanwhile."""
-        gone = self._call.inbound.wait_until_gone
-        if isinstance(self._drain, Plain):
-            await gone()
-        else:
-            hold = LIVE_HOLD if isinstance(self._drain, Live) else HELD_HOLD
-            interval = self._ping_interval
-            await self._call.reply.keep_alive(interval, hold=hold * interval, until=gone)
+    async def _watch(self, everything: trio.CancelScope) -> None:
+        """Until the client hangs up, which ends everything. Meanwhile keep the stream alive, and see that the upstream
+        is not silent for too long: one task for all that waits."""
+        while True:
+            due = min(self._source.look(trio.current_time()), await self._keep_alive())
+            with trio.move_on_at(due):
+                await self._call.inbound.wait_until_gone()
+                break
         self._left = True
         everything.cancel()
+
+    async def _keep_alive(self) -> float:
+        """Ping if it is time; when it will be. A plain answer waits in silence."""
+        if isinstance(self._drain, Plain):
+            return math.inf
+        hold = LIVE_HOLD if isinstance(self._drain, Live) else HELD_HOLD
+        return await self._call.reply.keep_alive(self._ping_interval, hold=hold * self._ping_interval)

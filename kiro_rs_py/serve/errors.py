@@ -31,6 +31,7 @@ from kiro_rs_py.errors import (
     RefreshRejected,
     RequestTooLarge,
     Throttled,
+    UnsupportedEncoding,
     UpstreamError,
     UpstreamFault,
     UpstreamOverloaded,
@@ -89,6 +90,8 @@ def answer_of(error: BaseException) -> ErrorAnswer:
             return ErrorAnswer(408, "invalid_request_error", message)
         case RequestTooLarge():
             return ErrorAnswer(413, "request_too_large", message)
+        case UnsupportedEncoding():
+            return ErrorAnswer(415, "invalid_request_error", message)
         case ProxyBusy():
             return ErrorAnswer(529, "overloaded_error", message, _retry_after(BUSY_SECONDS))
         case NoUsableCredential():
@@ -148,7 +151,7 @@ def _upstream(error: UpstreamError, message: str) -> ErrorAnswer:
 def _no_credential(error: NoUsableCredential) -> ErrorAnswer:
     """By what the last account said, in the words of the pool, which knows the state of all of them."""
     retry_after = error.retry_after
-    message = _with_remedy(str(error), error.cause)
+    message = _with_remedy(_fit_for_clients(error), error.cause)
     match error.cause:
         case QuotaExhausted():
             return ErrorAnswer(429, "rate_limit_error", message, _wait_or_give_up(retry_after))
@@ -164,6 +167,14 @@ def _no_credential(error: NoUsableCredential) -> ErrorAnswer:
             # Without a time only a human can help.
             headers = (NO_RETRY,) if retry_after is None else _retry_after(retry_after)
             return ErrorAnswer(503, "overloaded_error", message, headers)
+
+
+def _fit_for_clients(error: NoUsableCredential) -> str:
+    """The pool's words. What it says of a wrong setting, behind its first sentence, may name files and hosts."""
+    text = str(error)
+    if not isinstance(error.cause, ConfigError):
+        return text
+    return f"{text.partition('. ')[0].removesuffix('.')}. The proxy's log says what is wrong."
 
 
 def _with_remedy(text: str, cause: KiroError | None) -> str:

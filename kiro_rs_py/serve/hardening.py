@@ -1,4 +1,4 @@
-"""hypercorn's connection classes, made safe and quick, and the loop that accepts connections.
+"""One accepted connection: hypercorn's HTTP/1.1, made safe and quick, on a socket handling of our own.
 
 Plain hypercorn 0.18 on Trio has five faults for a server like this one (stack.md A3, measured):
 
@@ -16,7 +16,7 @@ Plain hypercorn 0.18 on Trio has five faults for a server like this one (stack.m
 Cleartext HTTP/2 and WebSocket, which no client of ours uses, are the source of all five inputs that kill stock
 hypercorn. An upgrade is ignored, as HTTP allows, and the HTTP/2 preface is answered 505.
 
-Nothing of hypercorn is replaced in place: :mod:`kiro_rs_py.serve.connections` uses the subclasses directly, so another
+Nothing of hypercorn is replaced in place: :mod:`kiro_rs_py.serve.connections` uses these classes directly, so another
 hypercorn in the same process (the simulator) is not touched. They rely on the internals of exactly one version,
 checked below.
 """
@@ -25,8 +25,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -41,28 +40,25 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, ConnectionState, Scope
 from hypercorn.utils import parse_socket_addr
 
 from kiro_rs_py.serve.ids import new_request_id
+from kiro_rs_py.upstream.links import SocketLink
 
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 30.0
+# How long a client that is refused before it has said all is still listened to: a close under what it sends would
+# take the answer away from it.
+LINGER_SECONDS = 2.0
 MAX_PIPELINED_BYTES = 64 * 1024
 MAX_UNREAD_PARTS = 10
-READ_BYTES = 64 * 1024
 
 _VERSION = "0.18.0"
 # What is overridden or called below, with the arguments it had when it was read.
 _SEAMS: tuple[tuple[Callable[..., Any], str], ...] = (
-    (TCPServer.__init__, "self app config context state stream"),
-    (TCPServer.run, "self"),
-    (TCPServer.protocol_send, "self event"),
-    (TCPServer._read_data, "self"),
-    (TCPServer._close, "self"),
-    (TCPServer._idle_timeout, "self"),
     (H11Protocol.handle, "self event"),
     (H11Protocol.stream_send, "self event"),
     (H11Protocol._handle_events, "self"),
@@ -71,7 +67,9 @@ _SEAMS: tuple[tuple[Callable[..., Any], str], ...] = (
     (H11Protocol._send_error_response, "self status_code"),
     (H11Protocol._maybe_recycle, "self"),
     (HTTPStream.handle, "self event"),
+    (HTTPStream.app_send, "self message"),
     (TaskGroup.spawn_app, "self app config scope send"),
+    (TaskGroup.spawn, "self func"),
 )
 
 
@@ -132,8 +130,12 @@ class Inbox:
         self._writers.unpark_all()
 
 
-class ConnectionTasks(TaskGroup):
-    """The nursery of one connection; starts the app with an :class:`Inbox` in place of a plain channel."""
+class ConnectionTasks:
+    """What hypercorn wants of the nursery of one connection; starts the app with an :class:`Inbox` in place of a plain
+    channel."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
 
     async def spawn_app(
         self,
@@ -145,6 +147,9 @@ class ConnectionTasks(TaskGroup):
         inbox = Inbox()
         self.spawn(_run_app, app, scope, inbox, send)
         return inbox.put
+
+    def spawn(self, function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        self._nursery.start_soon(function, *args)
 
 
 async def _run_app(
@@ -159,14 +164,26 @@ async def _run_app(
         await send(None)
 
 
+class HardenedStream(HTTPStream):
+    """One request. ``last``: what is being sent ends the answer."""
+
+    last = False
+
+    async def app_send(self, message: ASGISendEvent | None) -> None:
+        self.last = message is not None and message["type"] == "http.response.body" and not message.get("more_body")
+        await super().app_send(message)
+
+
 class HardenedH11(H11Protocol):
     """HTTP/1.1 only; chunks are framed without h11's event objects (stack.md B5: a sixth of an event's cost)."""
+
+    stream: HardenedStream | None
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._chunked = False
-        # The head of an answer waits for what follows at once, its first bytes or its end: one write less.
-        self._head = b""
+        # What waits for something that follows at once: the head for the first bytes, the last bytes for the end.
+        self._held = b""
         # Pipelined requests are resumed from another task than the reader's.
         self._turn = trio.Lock()
 
@@ -175,16 +192,26 @@ class HardenedH11(H11Protocol):
             await super().handle(event)
             return
         connection = cast(h11.Connection, self.connection)
-        connection.receive_data(event.data)
-        async with self._turn:
-            await self._handle_events()
+        data = event.data
+        if data and connection.their_state is h11.MUST_CLOSE:
+            return  # It has said that there is no more to come: whatever this is, it must not cost the answer.
+        if data[:1] in (b"\r", b"\n") and connection.their_state is h11.IDLE and not self._unread():
+            data = data.lstrip(b"\r\n")
+            if not data:
+                return
+        connection.receive_data(data)
+        await self._resume()
         if event.data and self._pipelined() > MAX_PIPELINED_BYTES:
             await self.can_read.clear()
             await self.can_read.wait()
 
     async def stream_send(self, event: StreamEvent) -> None:
         if type(event) is Body and self._chunked:
-            await self._write(b"%x\r\n%b\r\n" % (len(event.data), event.data))
+            chunk = b"%x\r\n%b\r\n" % (len(event.data), event.data)
+            if self.stream is not None and self.stream.last:
+                self._held += chunk
+            else:
+                await self._write(chunk)
         else:
             await super().stream_send(event)
 
@@ -198,9 +225,15 @@ class HardenedH11(H11Protocol):
             except h11.RemoteProtocolError as error:
                 await self._refuse(error.error_status_hint)
                 return
+            if connection.their_state is h11.MUST_CLOSE:
+                self._skip(len(connection.trailing_data[0]))
             match event:
                 case h11.Request(method=b"PRI", http_version=b"2.0"):
                     await self._refuse(505)
+                    return
+                case h11.Request(method=b"CONNECT"):
+                    # An answer of 2xx would make this a tunnel for h11, which then takes no body any more.
+                    await self._refuse(405)
                     return
                 case h11.Request():
                     await self.send(Updated(idle=False))
@@ -214,7 +247,7 @@ class HardenedH11(H11Protocol):
 
     async def _create_stream(self, request: h11.Request) -> None:
         """Every request is plain HTTP, whatever it offers to upgrade to."""
-        self.stream = HTTPStream(
+        self.stream = HardenedStream(
             self.app,
             self.config,
             self.context,
@@ -239,12 +272,31 @@ class HardenedH11(H11Protocol):
 
     async def _maybe_recycle(self) -> None:
         await super()._maybe_recycle()
-        if self._unread():
+        unread = cast(h11.Connection, self.connection).trailing_data[0]
+        if unread:
+            self._skip(len(unread) - len(unread.lstrip(b"\r\n")))
             self.task_group.spawn(self._resume)
 
+    def _skip(self, count: int) -> None:
+        """Forget so many bytes that came behind a request. An empty line there is to be ignored (RFC 9112 §2.2); h11
+        takes it for a broken request."""
+        if count:
+            cast(Any, self.connection)._receive_buffer.maybe_extract_at_most(count)
+
     async def _resume(self) -> None:
-        async with self._turn:
+        if self._turn.locked():
+            await self._turn.acquire()
+        else:
+            self._turn.acquire_nowait()  # without a trip through the scheduler
+        try:
             await self._handle_events()
+        finally:
+            self._turn.release()
+
+    @property
+    def has_heard_all(self) -> bool:
+        """The client has nothing more to say, or said it in vain."""
+        return self.connection.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
 
     def _unread(self) -> int:
         return len(cast(h11.Connection, self.connection).trailing_data[0])
@@ -263,14 +315,14 @@ class HardenedH11(H11Protocol):
         if type(event) is h11.Response:
             self._chunked = b"\r\ntransfer-encoding: chunked\r\n" in data.lower()
             if self.connection.our_state is h11.SEND_BODY:
-                self._head = data
+                self._held = data
                 return
         elif type(event) is h11.EndOfMessage:
             self._chunked = False
         await self._write(data)
 
     async def _write(self, data: bytes) -> None:
-        data, self._head = self._head + data, b""
+        data, self._held = self._held + data, b""
         if data:
             await self.send(RawData(data=data))
 
@@ -288,6 +340,7 @@ class HardenedH11(H11Protocol):
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             (b"request-id", request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
             (b"connection", b"close"),
         ]
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
@@ -295,90 +348,107 @@ class HardenedH11(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
 
-class HardenedConnection(TCPServer):
-    """One accepted connection."""
+class OpenConnections(WorkerContext):
+    """hypercorn's context of a server. ``waiting`` are the connections without a request: they end when it stops."""
 
-    stream: Any  # always a trio.SocketStream here; hypercorn's annotation knows only TLS
-    _hung_up = False
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.waiting: set[HardenedConnection] = set()
+
+    async def stop(self) -> None:
+        """Take no more requests."""
+        await self.terminated.set()
+        for connection in tuple(self.waiting):
+            connection.close()
+
+
+class HardenedConnection:
+    """One accepted connection. When :meth:`run` ends, for whatever reason, its socket is closed."""
+
+    def __init__(
+        self, app: AppWrapper, config: HypercornConfig, context: OpenConnections, sock: trio.socket.SocketType
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._context = context
+        self._client = parse_socket_addr(sock.family, sock.getpeername())
+        self._link = SocketLink(sock)
+        self._writing = trio.Lock()
+        self._lingers = False
+        self._scope: trio.CancelScope
+        self._protocol: HardenedH11
 
     async def run(self) -> None:
+        """Serve until either side has had enough of it."""
         try:
-            sock = self.stream.socket
-            client = parse_socket_addr(sock.family, sock.getpeername())
-            server = parse_socket_addr(sock.family, sock.getsockname())
-            async with ConnectionTasks() as tasks:
-                self._task_group = tasks
-                self.protocol = cast(
-                    Any,
-                    HardenedH11(
-                        self.app,
-                        self.config,
-                        self.context,
-                        tasks,
-                        ConnectionState(self.state),
-                        False,
-                        client,
-                        server,
-                        self.protocol_send,
-                    ),
+            async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
+                tasks, state = cast(Any, ConnectionTasks(nursery)), ConnectionState({})
+                self._protocol = HardenedH11(
+                    self._app, self._config, self._context, tasks, state, False, self._client, None, self._receive_event
                 )
-                await self.idle_task.restart(tasks, self._idle_timeout)
-                await self._read_data()
-                self._hung_up = True
-                await self.idle_task.stop()
+                self._wait(self._config.keep_alive_timeout)
+                await self._read()
         finally:
-            await self._close()
+            self._context.waiting.discard(self)
+            self.close()
 
-    async def _read_data(self) -> None:
-        """Without hypercorn's deadline, which would be infinite (P4), and without holding on to what was read last."""
+    def close(self) -> None:
+        """At once; whoever reads or writes is told."""
+        self._link.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Let the client do something, or the server stop. A deadline: a task for it would cost more than a request."""
+        self._scope.deadline = trio.current_time() + seconds
+        self._context.waiting.add(self)
+
+    async def _read(self) -> None:
         while True:
             try:
-                data = await self.stream.receive_some(READ_BYTES)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                data = await self._link.receive()
+            except (OSError, trio.ClosedResourceError):
                 break
-            await self.protocol.handle(RawData(data))
+            if not self._lingers:
+                await self._protocol.handle(RawData(data))
             if not data:
                 break
-            del data
-        await self.protocol.handle(Closed())
+            del data  # an idle connection must not hold on to it
+        await self._protocol.handle(Closed())
 
-    async def protocol_send(self, event: Event) -> None:
-        if type(event) is not RawData:
-            if not (self._hung_up and type(event) is Updated):
-                await super().protocol_send(event)
-            return
-        rest = event.data
-        if not self.send_lock.locked():
-            try:
-                rest = rest[self._write_now(rest) :]
-            except OSError:
-                await self.protocol.handle(Closed())
-                return
-            if not rest:
-                return
-        await self._write_later(rest)
+    async def _receive_event(self, event: Event) -> None:
+        """What the protocol wants done."""
+        if type(event) is RawData:
+            await self._write(event.data)
+        elif isinstance(event, Updated):
+            if event.idle:
+                self._wait(self._config.keep_alive_timeout)
+            else:
+                self._scope.deadline = math.inf
+                self._context.waiting.discard(self)
+        else:
+            await self._protocol.handle(Closed())
+            if self._protocol.has_heard_all:
+                self.close()
+            else:
+                self._lingers = True
+                self._link.end()
+                self._wait(LINGER_SECONDS)
 
-    def _write_now(self, data: bytes) -> int:
-        """Try to write without a trip through the scheduler, which costs as much as the write (stack.md P14)."""
-        if sys.platform == "win32":  # os.write does not know sockets there
-            return 0
+    async def _write(self, data: bytes) -> None:
+        """Without a trip through the scheduler if there is room, for that costs as much as the write (stack.md P14)."""
         try:
-            return os.write(self.stream.socket.fileno(), data)
-        except BlockingIOError:
-            return 0
+            if not self._writing.locked():
+                data = data[self._link.send_now(data) :]
+            if data:
+                await self._write_later(data)
+        except (OSError, trio.ClosedResourceError, trio.TooSlowError):
+            await self._protocol.handle(Closed())
 
     async def _write_later(self, data: bytes) -> None:
-        complete = False
         try:
-            async with self.send_lock:
+            async with self._writing:
                 with trio.fail_after(WRITE_SECONDS):
-                    await self.stream.send_all(data)
-                complete = True
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            pass
-        finally:
-            if not complete:  # also when cancelled: half a chunk may be out
-                with trio.CancelScope(shield=True):
-                    await trio.aclose_forcefully(self.stream)
-        if not complete:
-            await self.protocol.handle(Closed())
+                    await self._link.send(data)
+        except BaseException:  # also when cancelled: half a chunk may be out
+            self.close()
+            raise

@@ -7,7 +7,7 @@ from typing import Any
 
 import trio
 
-from kiro_rs_py.errors import BodyTimeout, RequestTooLarge
+from kiro_rs_py.errors import BodyTimeout, RequestTooLarge, UnsupportedEncoding
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -19,27 +19,41 @@ BODY_BYTES_PER_SECOND = 16 * 1024
 DISCARD_SECONDS = 10.0
 
 
+def _hold_anything(size: int) -> None:
+    pass
+
+
 class ClientLeft(Exception):
     """The client hung up; there is nobody to answer."""
 
 
 class Inbound:
-    """What the client sends in one request. ``length`` is its content-length, if it named one.
+    """What the client sends in one request. ``length`` is its content-length, if it named one, ``encoding`` its
+    content-encoding.
 
     ``unread`` says whether body bytes may still be on their way, ``seconds`` how long :meth:`read` took.
     """
 
-    def __init__(self, receive: Receive, *, length: int | None, chunked: bool) -> None:
+    def __init__(self, receive: Receive, *, length: int | None, chunked: bool, encoding: str = "") -> None:
         self._receive = receive
+        self._encoding = encoding
         self._length = length
         self.unread = chunked or bool(length)
         self.seconds = 0.0
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body. Raises :class:`RequestTooLarge` over ``limit`` bytes (at once, if the client named the
-        length), :class:`BodyTimeout` when it comes too slowly, :class:`ClientLeft`."""
-        if self._length is not None and self._length > limit:
+    async def read(self, limit: int, hold: Callable[[int], None] = _hold_anything) -> bytes:
+        """The whole body. ``hold`` is told of bytes before they are kept, of all of them at once if the client named
+        the length, and may raise.
+
+        Raises :class:`UnsupportedEncoding` if it is compressed, :class:`RequestTooLarge` over ``limit`` bytes (at once,
+        if the length is known), :class:`BodyTimeout` when it comes too slowly, :class:`ClientLeft`.
+        """
+        if self._encoding.strip().lower() not in ("", "identity"):
+            raise UnsupportedEncoding("".join(filter(str.isprintable, self._encoding[:40])))
+        held = self._length or 0
+        if held > limit:
             raise RequestTooLarge(limit)
+        hold(held)
         parts: list[bytes] = []
         size = 0
         started = trio.current_time()
@@ -50,6 +64,9 @@ class Inbound:
                 size += len(parts[-1])
                 if size > limit:
                     raise RequestTooLarge(limit)
+                if size > held:
+                    hold(size - held)
+                    held = size
                 if not message.get("more_body", False):
                     self.unread = False
                     self.seconds = trio.current_time() - started

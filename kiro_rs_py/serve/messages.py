@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -22,11 +22,13 @@ from kiro_rs_py.convert.request import ConversionOptions, RequestIds, convert_re
 from kiro_rs_py.convert.response import MessageStream
 from kiro_rs_py.convert.tokens import estimate_request
 from kiro_rs_py.convert.websearch import SearchPlan
+from kiro_rs_py.errors import Forbidden
 from kiro_rs_py.serve.app import Call, Route, sole_error
 from kiro_rs_py.serve.chat import Chat
+from kiro_rs_py.serve.client_keys import LONGEST_MODEL
 from kiro_rs_py.serve.delivery import Delivery, Held, Live, Plain, Source
 from kiro_rs_py.serve.ids import new_message_id, new_server_tool_id, new_uuid
-from kiro_rs_py.serve.in_flight import InFlight
+from kiro_rs_py.serve.in_flight import InFlight, Load
 from kiro_rs_py.serve.inbound import ClientLeft
 from kiro_rs_py.serve.numbers import Numbers
 from kiro_rs_py.serve.pdf_reading import PdfReading
@@ -90,6 +92,8 @@ class Messages:
         self._ping_interval = config.ping_interval_seconds
         self._max_body = config.max_inbound_body_bytes
         self._in_flight.limit = config.max_concurrent_requests
+        # One body of the largest size always fits.
+        self._in_flight.most_bytes = max(config.max_inbound_bytes_in_flight, config.max_inbound_body_bytes)
         self._options = ConversionOptions(
             catalog=catalog,
             thinking_suffix=config.thinking_suffix,
@@ -110,8 +114,8 @@ class Messages:
         """POST …/messages. Failures before the first byte are raised, later ones become an SSE ``error`` event."""
         delivery: Delivery | None = None
         try:
-            with self._in_flight.enter():
-                delivery = await self._delivery(call, hold=hold)
+            with self._in_flight.enter() as load:
+                delivery = await self._delivery(call, load, hold=hold)
                 await delivery.run()
         except ClientLeft:
             raise
@@ -122,10 +126,14 @@ class Messages:
 
     async def count(self, call: Call) -> None:
         """POST …/count_tokens: the estimate that also stands in ``message_start``, or the remote counter's number."""
-        body = await call.inbound.read(self._max_body)
-        tokens = await _aside(body, partial(count_tokens, options=self._options, calibrations=self._calibrations))
-        if self._counter is not None:
-            tokens = await self._counter.count(await _aside(body, self._counting_body)) or tokens
+        options, calibrations = self._options, self._calibrations
+        with self._in_flight.enter() as load:
+            body = await call.inbound.read(self._max_body, load.add)
+            tokens = await _aside(
+                body, partial(count_tokens, options=options, calibrations=calibrations, models=_models_of(call))
+            )
+            if self._counter is not None:
+                tokens = await self._counter.count(await _aside(body, self._counting_body)) or tokens
         await call.reply.json(200, {"input_tokens": tokens})
 
     async def _prepare(self, call: Call, body: bytes) -> Prepared:
@@ -137,6 +145,7 @@ class Messages:
             message_id=new_message_id(),
             calibrations=self._calibrations,
             pdf_texts=await self._read_pdfs(call, body),
+            models=_models_of(call),
         )
         prepared = await _aside(body, prepare_body)
         # A lone search asks no model, so its name may be anything the client likes, which has no place in the log.
@@ -159,11 +168,12 @@ class Messages:
             raise ClientLeft
         return read
 
-    async def _delivery(self, call: Call, *, hold: bool) -> Delivery:
-        body = await call.inbound.read(self._max_body)
+    async def _delivery(self, call: Call, load: Load, *, hold: bool) -> Delivery:
+        body = await call.inbound.read(self._max_body, load.add)
         prepared = await self._prepare(call, body)
         drain = (Held if hold else Live) if prepared.stream else Plain
-        source = self._source(call, prepared)
+        # What is sent to the counter lives as long as the answer.
+        source = self._source(call, prepared, let_go=load.let_go if self._counter is None else None)
         beside = None
         if self._counter is not None:
             beside = prepared.numbers.expect(self._counter, await _aside(body, self._counting_body))
@@ -175,7 +185,7 @@ class Messages:
         options = self._options
         return counting_body(body, partial(options.catalog.public_id, thinking_suffix=options.thinking_suffix))
 
-    def _source(self, call: Call, prepared: Prepared) -> Source:
+    def _source(self, call: Call, prepared: Prepared, *, let_go: Callable[[], None] | None) -> Source:
         request_id, record = call.request_id, call.record
         searches: Searches | None = None
         if prepared.search_plan is not None:
@@ -198,6 +208,7 @@ class Messages:
             window=prepared.window,
             request_id=request_id,
             record=record,
+            let_go=let_go,
         )
 
 
@@ -209,10 +220,12 @@ def prepare(
     message_id: str,
     calibrations: Calibrations,
     pdf_texts: Mapping[str, str] = MappingProxyType({}),
+    models: Collection[str] | None = None,
 ) -> Prepared:
-    """Parse, convert and count. ``pdf_texts`` are those of the :func:`pdf_documents`. Raises :class:`InvalidRequest`
-    and its kinds, NotFound for an unknown model."""
+    """Parse, convert and count. ``pdf_texts`` are those of the :func:`pdf_documents`, ``models`` those that may be
+    asked (None: all). Raises :class:`InvalidRequest` and its kinds, NotFound for an unknown model, Forbidden."""
     request = with_pdf_texts(parse_messages_request(body), pdf_texts)
+    check_model(request.model, models, options)
     conversion = convert_request(request, ids=ids, options=options)
     numbers = Numbers(estimate_request(request), conversion.model.upstream_id, calibrations)
     # Taken out one by one, so that the machine does not keep the whole request alive.
@@ -256,11 +269,34 @@ def pdf_documents(body: bytes) -> tuple[str, ...]:
     return pdfs_in(parse_messages_request(body).messages)
 
 
-def count_tokens(body: bytes, *, options: ConversionOptions, calibrations: Calibrations) -> int:
-    """Tokens of a count_tokens body. Raises :class:`InvalidRequest`; the model may have any name."""
+def count_tokens(
+    body: bytes,
+    *,
+    options: ConversionOptions,
+    calibrations: Calibrations,
+    models: Collection[str] | None = None,
+) -> int:
+    """Tokens of a count_tokens body. Raises :class:`InvalidRequest`, and Forbidden for a model that is none of
+    ``models`` (None: all); else it may have any name."""
     request = parse_messages_request(body, count_only=True)
+    check_model(request.model, models, options)
     upstream_id = options.catalog.upstream_id_of(request.model, thinking_suffix=options.thinking_suffix)
     return Numbers(estimate_request(request), upstream_id, calibrations).input_tokens
+
+
+def check_model(name: str, allowed: Collection[str] | None, options: ConversionOptions) -> None:
+    """Raises Forbidden for a model that the client's key is not for. Any spelling of an allowed model will do: what
+    counts is the model that is asked in the end."""
+    if allowed is None:
+        return
+    meant = partial(options.catalog.upstream_id_of, thinking_suffix=options.thinking_suffix)
+    if meant(name) not in map(meant, allowed):
+        raise Forbidden(f"model: {name[:LONGEST_MODEL]} may not be used with this key.")
+
+
+def _models_of(call: Call) -> Collection[str] | None:
+    """The models that the request's key is for; None for all."""
+    return call.client_key.models if call.client_key is not None else None
 
 
 async def _cancel_when_gone(call: Call, scope: trio.CancelScope) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from kiro_rs_py import __version__
 from kiro_rs_py.config import Config
+from kiro_rs_py.config.access_keys import digest_of
 from kiro_rs_py.config.serving import is_loopback
 from kiro_rs_py.errors import BadKey, Forbidden
 from kiro_rs_py.serve.app import Call, Route, presented_keys
@@ -48,7 +49,7 @@ class Metrics:
 
     def configure(self, config: Config) -> None:
         """Take over the key, which may change while the proxy runs."""
-        self._digest = sha256(config.metrics_key.encode()).digest() if config.metrics_key else None
+        self._digest = digest_of(config.metrics_key) if config.metrics_key else None
 
     def routes(self) -> list[Route]:
         return [Route("/metrics", {"GET": self.answer}, keyed=False, log_level=logging.DEBUG)]

@@ -33,7 +33,8 @@ class Reply:
         self._send = send
         self._inbound = inbound
         self._request_id = request_id
-        self._common = ((b"request-id", request_id.encode()), *common)
+        # What a model said is never a page or a script, whatever a browser makes of it (operations §10.1 S12).
+        self._common = ((b"request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"), *common)
         # The pump and the pings write to one stream.
         self._turn = trio.Lock()
         self._last_write = trio.current_time()
@@ -73,8 +74,9 @@ class Reply:
 
     # --- streams ------------------------------------------------------------------------------------------------
 
-    async def write(self, data: bytes) -> None:
-        """Send ``data``, whole Server-Sent Events, in one piece; the first call also starts the answer."""
+    async def write(self, data: bytes, *, last: bool = False) -> None:
+        """Send ``data``, whole Server-Sent Events, in one piece; the first call also starts the answer, ``last`` ends
+        it."""
         if self._turn.locked():
             await self._turn.acquire()
         else:
@@ -82,7 +84,7 @@ class Reply:
         try:
             if self.status is None:
                 await self._start(200, _SSE_HEADERS)
-            await self._body(data, more=True)
+            await self._body(data, more=not last)
             self._last_write = trio.current_time()
         finally:
             self._turn.release()
@@ -91,24 +93,20 @@ class Reply:
         """End the stream properly."""
         await self._body(b"", more=False)
 
-    async def keep_alive(
-        self, interval: float, *, hold: float, until: Callable[[], Awaitable[None]] = trio.sleep_forever
-    ) -> None:
-        """Ping after every ``interval`` seconds of silence, until ``until`` returns; it may be called again and again.
+    async def keep_alive(self, interval: float, *, hold: float) -> float:
+        """Ping if there was silence for ``interval`` seconds. When to come again, in Trio's seconds.
 
         While no event has come the stream is not started before ``hold`` seconds: until then a failure can still be
         answered with a status.
         """
-        while True:
-            now = trio.current_time()
-            due = self._last_write + (interval if self.started else hold)
+        now = trio.current_time()
+        due = self._last_write + (interval if self.started else hold)
+        if now >= due:
             # Something being written is sign of life enough.
-            if now >= due and not self._turn.locked():
+            if not self._turn.locked():
                 await self.write(_PING)
-                continue
-            with trio.move_on_at(min(due, now + interval) if now < due else now + interval):
-                await until()
-                return
+            return trio.current_time() + interval
+        return min(due, now + interval)
 
     # --- ASGI ---------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ class RequestRecord:
         self.method = method
         self.level = level
         self.route = "(unknown route)"
+        self.key = ""
+        """The id of the client key that was let in, ``config`` for the configured one."""
         self.status = 0
         self.outcome = ""
         self.model = ""
@@ -109,6 +111,8 @@ class RequestRecord:
     def line(self) -> str:
         """All in one line for people."""
         parts = [self.method, self.route, str(self.status or "-")]
+        if self.key:
+            parts.append(f"key={self.key}")
         if self.model:
             parts += [f"model={self.model}", f"mode={self.mode}", f"attempts={self.attempts}"]
             if self.credential_id is not None:
@@ -133,6 +137,8 @@ class RequestRecord:
     def facts(self) -> dict[str, object]:
         """The same for programs: members of the JSON log line. What does not apply is left out."""
         facts: dict[str, object] = {"method": self.method, "route": self.route, "status": self.status or None}
+        if self.key:
+            facts["key"] = self.key
         if self.model:
             facts |= {
                 "model": self.model,

@@ -25,7 +25,8 @@ from kiro_rs_py.serve.app import App, sole_error
 from kiro_rs_py.serve.connections import serve_connections
 from kiro_rs_py.serve.health import readiness_of
 from kiro_rs_py.serve.in_flight import InFlight
-from kiro_rs_py.serve.listener import Bound, ServerAddress, bind
+from kiro_rs_py.serve.key_keeper import ClientKeys, open_client_keys
+from kiro_rs_py.serve.listener import Bound, ServerAddress, bind_all
 from kiro_rs_py.serve.messages import Messages
 from kiro_rs_py.serve.metrics import Metrics
 from kiro_rs_py.serve.models import Models
@@ -48,10 +49,12 @@ LAST_WORDS_SECONDS = 2.0
 # Settings that :meth:`Server.apply` can change while running; the others are built into sockets and clients.
 RELOADABLE = frozenset(
     {
+        "admin_api_key",
         "api_key",
         "metrics_key",
         "cors_origins",
         "max_inbound_body_bytes",
+        "max_inbound_bytes_in_flight",
         "max_concurrent_requests",
         "ping_interval_seconds",
         "thinking_suffix",
@@ -73,6 +76,7 @@ class Server:
         *,
         calibrations: Calibrations | None = None,
         counter: RemoteCounter | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         self._config = self._running = config
         self._discovery = Discovery()
@@ -82,32 +86,44 @@ class Server:
         self._messages = Messages(client, self.in_flight, config, catalog, calibrations=calibrations, counter=counter)
         self._models = Models(config, catalog, calibrations)
         self._metrics = Metrics(config, pool, lambda: self.in_flight.running)
+        self._probes = health.routes(lambda: readiness_of(pool, closing=self.in_flight.closing))
         routes = [
             *self._messages.routes(),
             *self._models.routes(),
             *self._metrics.routes(),
-            *health.routes(lambda: readiness_of(pool, closing=self.in_flight.closing)),
+            *self._probes,
         ]
-        self.app = App(routes, config, [self._metrics.note_request])
+        self.app = App(routes, config, [self._metrics.note_request], keys.ring if keys else None)
         self._admin: Admin | None = None
+        self.admin_app: App | None = None
 
     def mount(self, admin: Admin) -> None:
-        """Serve the administration too."""
+        """Serve the administration too; with ``admin_listen`` by an app of its own (operations §10.1 S13)."""
         self._admin = admin
-        self.app.mount(admin.routes(), admin.note_request)
+        if self._config.admin_listen is None:
+            self.app.mount(admin.routes(), admin.note_request)
+            return
+        self.app.mount([], admin.note_request)
+        routes = [*self._probes, *admin.routes()]
+        unknown = "Unknown route. This address has the administration only: /admin."
+        self.admin_app = App(routes, self._config, [self._metrics.note_request], unknown=unknown)
 
     def apply(self, config: Config) -> tuple[str, ...]:
         """Take over what can change while running. Returns the names of changed settings that need a restart."""
         catalog = self._catalog(config)
         self._running = config
-        self.app.configure(config)
+        for app in filter(None, (self.app, self.admin_app)):
+            app.configure(config)
         self._messages.configure(config, catalog)
         self._models.configure(config, catalog)
         self._metrics.configure(config)
         if self._admin is not None:
             changed = {name: getattr(config, name) for name in RELOADABLE}
             self._admin.configure(replace(self._config, **changed))
-        names = [field.name for field in fields(Config) if field.name not in RELOADABLE]
+        taken_over = RELOADABLE
+        if bool(config.admin_api_key.strip()) != bool(self._config.admin_api_key.strip()):
+            taken_over = RELOADABLE - {"admin_api_key"}  # there are no routes for it, or too many
+        names = [field.name for field in fields(Config) if field.name not in taken_over]
         return tuple(name for name in names if getattr(config, name) != getattr(self._config, name))
 
     def discovered(self, discovery: Discovery) -> None:
@@ -150,8 +166,8 @@ async def serve(
         raise ConfigError(["api_key is missing: without it anybody could use your account."])
     stop = trio.Event() if stop is None else stop
     # First of all, so that clients can connect, and wait, while the rest is made ready.
-    bound = bind(config.host, config.port) if bound is None else bound
-    listeners, address = bound.listeners(), bound.address
+    bound = bind_all(config) if bound is None else bound
+    address = bound.address
     failure: Exception | None = None
     async with trio.open_nursery() as signals:
         try:
@@ -161,11 +177,10 @@ async def serve(
                 administration = _open_admin(server, upstream.house, address.url, sources or {})
                 async with administration as admin, trio.open_nursery() as serving:
                     grace = config.shutdown_grace_seconds
-                    await serving.start(partial(serve_connections, server.app, listeners, stop=stop, grace=grace))
+                    await serving.start(partial(_serve_bound, server, bound, stop=stop, grace=grace))
                     if hang_ups is not None:
                         _tune_collector()
-                        signals.start_soon(_reload, hang_ups, server, upstream.pool, reload)
-                    logger.info("serving on %s", address.url)
+                        signals.start_soon(_reload, hang_ups, server, upstream, reload)
                     if on_ready is not None:
                         on_ready(address)
                     task_status.started(address)
@@ -175,12 +190,30 @@ async def serve(
         except Exception as exc:
             failure = sole_error(exc)  # raised below, so that it does not come out wrapped in a group
         finally:
-            for listener in listeners:
-                listener.socket.close()
+            bound.close()
         # Until here, when the pool has been closed too, a second signal still ends the process.
         signals.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+async def _serve_bound(
+    server: Server,
+    bound: Bound,
+    *,
+    stop: trio.Event,
+    grace: float,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Accept connections on all sockets until ``stop``; see :func:`serve_connections`."""
+    serve_app = partial(serve_connections, stop=stop, grace=grace)
+    async with trio.open_nursery() as doors:
+        await doors.start(serve_app, server.app, bound.listeners())
+        logger.info("serving on %s", bound.address.url)
+        if bound.admin is not None and server.admin_app is not None:
+            await doors.start(serve_app, server.admin_app, bound.admin.listeners())
+            logger.info("administration on %s", bound.admin.address.url)
+        task_status.started()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +224,14 @@ class Upstream:
     calibrations: Calibrations
     counter: RemoteCounter | None
     house: House
+    keys: ClientKeys
 
 
 def _make_server(config: Config, upstream: Upstream) -> Server:
     server = Server(
-        config, upstream.client, upstream.pool, calibrations=upstream.calibrations, counter=upstream.counter
-    )
+        config, upstream.client, upstream.pool,
+        calibrations=upstream.calibrations, counter=upstream.counter, keys=upstream.keys,
+    )  # fmt: skip
     server.discovered(upstream.models.discovery)
     upstream.models.on_change = server.discovered
     return server
@@ -206,34 +241,34 @@ def _make_server(config: Config, upstream: Upstream) -> Server:
 async def _open_upstream(config: Config, extra_credentials: Sequence[Credential]) -> AsyncIterator[Upstream]:
     # Imported here because they bring httpx with them, which the listening socket need not wait for.
     from kiro_rs_py.serve.admin.house import House
-    from kiro_rs_py.upstream.calibrations import open_calibrations
     from kiro_rs_py.upstream.catalog import open_models
     from kiro_rs_py.upstream.client import KiroClient
+    from kiro_rs_py.upstream.control import list_models
     from kiro_rs_py.upstream.counting import RemoteCounter
     from kiro_rs_py.upstream.endpoints import Endpoints
     from kiro_rs_py.upstream.http import HttpClients
-    from kiro_rs_py.upstream.models import list_models
     from kiro_rs_py.upstream.pool import open_pool
     from kiro_rs_py.upstream.refresh import Refresher
-    from kiro_rs_py.upstream.state import StateStore
+    from kiro_rs_py.upstream.state import StateStore, open_calibrations
     from kiro_rs_py.upstream.store import CredentialStore
 
     store = CredentialStore(config.credentials_path)
     state = StateStore.beside(config.credentials_path)
-    async with HttpClients(config) as http:
-        service = Refresher(http, config)
-        endpoints = Endpoints(config)
-        ask = partial(list_models, http, config, endpoints)
-        counter = RemoteCounter(http, config) if config.count_tokens_api_url else None
-        async with (
-            open_pool(config, store, state, service, extra_credentials=extra_credentials) as pool,
-            open_calibrations(state) as calibrations,
-            open_models(pool, state, ask) as models,
-            _open_dump(config.dump_dir) as dump,
-        ):
-            client = KiroClient(config, pool, http, dump=dump)
-            house = House(config, pool, store, state, http, endpoints)
-            yield Upstream(client, pool, models, calibrations, counter, house)
+    http = HttpClients(config)
+    service = Refresher(http, config)
+    endpoints = Endpoints(config)
+    ask = partial(list_models, http, config, endpoints)
+    counter = RemoteCounter(http, config) if config.count_tokens_api_url else None
+    async with (
+        open_client_keys(config.credentials_path) as keys,
+        open_pool(config, store, state, service, extra_credentials=extra_credentials) as pool,
+        open_calibrations(state) as calibrations,
+        open_models(pool, state, ask) as models,
+        _open_dump(config.dump_dir) as dump,
+    ):
+        client = KiroClient(config, pool, http, dump=dump)
+        house = House(config, pool, store, state, http, endpoints, models=models, keys=keys)
+        yield Upstream(client, pool, models, calibrations, counter, house, keys)
 
 
 @asynccontextmanager
@@ -289,7 +324,7 @@ async def _obey_signals(
 async def _reload(
     hang_ups: trio.MemoryReceiveChannel[None],
     server: Server,
-    pool: CredentialPool,
+    upstream: Upstream,
     read_config: Callable[[], Config] | None,
 ) -> None:
     """Whatever is wrong with the files, the proxy goes on with what it has."""
@@ -299,7 +334,8 @@ async def _reload(
                 config = await trio.to_thread.run_sync(read_config)
                 for name in server.apply(config):
                     logger.warning("%s has changed, which takes effect at the next start", name)
-            await pool.reload()
+            await upstream.pool.reload()
+            await upstream.keys.reload()
         except KiroError as exc:
             logger.error("not reloaded: %s", exc)
         except Exception:

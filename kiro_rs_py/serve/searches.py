@@ -7,13 +7,14 @@ lone search for which no account can ask at all gets an HTTP error, since a pers
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from kiro_rs_py.convert.lone_search import LoneAnswer
-from kiro_rs_py.convert.message_events import ErrorEvent, MessageStreamEvent, Usage
+from kiro_rs_py.convert.message_events import ErrorEvent, MessageStreamEvent
 from kiro_rs_py.convert.rounds import SearchCall
 from kiro_rs_py.convert.search_results import SearchErrorCode, SearchOutcome, filtered
 from kiro_rs_py.convert.websearch import MAX_QUERY_CHARACTERS, SearchPlan
@@ -29,7 +30,7 @@ from kiro_rs_py.errors import (
     Throttled,
     UpstreamUnauthorized,
 )
-from kiro_rs_py.serve.delivery import Take
+from kiro_rs_py.serve.delivery import End, Take
 from kiro_rs_py.serve.request_log import RequestRecord
 
 if TYPE_CHECKING:
@@ -147,14 +148,16 @@ class LoneSearch:
         self._answer = answer
         self._record = record
 
-    async def pump(self, take: Take) -> Usage:
+    async def pump(self, take: Take) -> End:
         """Search, then tell it all at once: until then a failure can still have a status."""
         outcome = await self._searches.ask(self._query)
-        await take(self._answer.events(self._query, outcome))
-        usage = self._answer.usage
+        events, usage = self._answer.events(self._query, outcome), self._answer.usage
         self._record.stop_reason = "end_turn"
         self._record.input_tokens, self._record.output_tokens = usage.input_tokens, usage.output_tokens
-        return usage
+        return End(events, usage)
+
+    def look(self, now: float) -> float:
+        return math.inf  # a search has a limit of its own
 
     def fail(self, type_: str, message: str, request_id: str) -> list[MessageStreamEvent]:
         """There is nothing to close: either all of the message was sent, or none of it."""

@@ -20,10 +20,10 @@ from kiro_rs_py.serve.connections import MAX_HEAD_BYTES
 from kiro_rs_py.serve.counters import MOST_MODELS
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import RunningSimulator, open_simulator
+from kiro_rs_py.upstream.control import MAX_MODELS, list_models
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import MAX_CALL_BODY_BYTES, HttpClients
 from kiro_rs_py.upstream.leases import MOST_REFUSED_MODELS, Failed, Lease, settle
-from kiro_rs_py.upstream.models import MAX_MODELS, list_models
 from tests.proxy import HELD, Proxy, request_of, running_proxy
 from tests.upstream.pool_parts import at, make_entry
 from tests.upstream.wire import Peer, serving
@@ -68,7 +68,8 @@ async def test_an_answer_to_a_control_call() -> None:
             await peer.send(b"a" * 65536)
             sent += 65536
 
-    async with serving(endless) as server, HttpClients(Config()) as http:
+    http = HttpClients(Config())
+    async with serving(endless) as server:
         with pytest.raises(UpstreamUnavailable):
             await http.call(httpx.Request("GET", f"http://127.0.0.1:{server.port}/"))
 

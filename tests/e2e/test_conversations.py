@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from kiro_rs_py.simulator.app import CHAT
+from kiro_rs_py.simulator.frames import Paced
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
-from kiro_rs_py.simulator.steps import Paced
 from tests.proxy import HELD, KEY, MODEL, STREAM, Proxy, events_of, request_of, running_proxy, text_of, wait_for
 
 SILENCE = Scenario.steps({"text": "a"}, {"hang": True})

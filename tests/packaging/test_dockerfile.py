@@ -123,6 +123,7 @@ def test_the_environment_is_of_settings_and_holds_no_secret() -> None:
 def test_it_listens_where_the_port_can_be_published() -> None:
     assert FINAL.environment["KIRO_RS_HOST"] == "0.0.0.0"
     assert FINAL.environment["KIRO_RS_PORT"] == FINAL.only("EXPOSE")
+    assert int(FINAL.only("EXPOSE")) >= 1024, "root's ports need root"
 
 
 def test_it_starts_the_server_and_stops_it_in_peace() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, cast
@@ -34,6 +35,9 @@ class ScriptedStream:
         self.credential_id = credential_id
         self._steps = list(steps)
 
+    def look(self, now: float) -> float:
+        return math.inf
+
     async def next_events(self) -> list[KiroEvent] | None:
         await trio.lowlevel.checkpoint()
         while self._steps:
@@ -49,6 +53,8 @@ class ScriptedStream:
 
 class ScriptedClient:
     """``before`` happens before the first event is there, ``steps`` afterwards. ``freed`` when the answer was left."""
+
+    idle_seconds = math.inf
 
     def __init__(self, *steps: Step, before: Sequence[float | Exception] = ()) -> None:
         self.steps = steps

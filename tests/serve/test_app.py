@@ -7,8 +7,10 @@ import trio
 import trio.testing
 
 from kiro_rs_py.config import Config
+from kiro_rs_py.config.access_keys import hashed
 from kiro_rs_py.errors import Forbidden, InvalidRequest
 from kiro_rs_py.serve.app import App, Call, Route, sole_error
+from kiro_rs_py.serve.client_keys import KeyRing, new_client_key, utc_now
 from tests.serve.in_memory import KEY, Client, ask
 
 
@@ -83,10 +85,50 @@ async def test_one_valid_key_is_enough(headers: list[tuple[str, str]], accepted:
         assert answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "gzip, identity", "deflate\xff" + "x" * 99])
+async def test_a_compressed_body_is_refused_before_it_is_read(encoding: str) -> None:
+    answer = await ask(app(), "POST", "/echo", b"\x1f\x8b\x08", headers=[("content-encoding", encoding)])
+    assert (answer.status, answer.json["error"]["type"]) == (415, "invalid_request_error")
+    assert f"content encoding {encoding[:40]}. Send it without" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+async def test_no_content_encoding_by_its_name(encoding: str) -> None:
+    answer = await ask(app(), "POST", "/echo", b"hello", headers=[("content-encoding", encoding)])
+    assert (answer.status, answer.json["body"]) == (200, "hello")
+
+
 async def test_an_empty_key_in_the_config_lets_nobody_in() -> None:
     locked = App(ROUTES, Config(api_key=""))
     assert (await ask(locked, "POST", "/echo", key="")).status == 401
     assert (await ask(locked, "POST", "/echo", key=None)).status == 401
+
+
+async def test_a_hashed_key_opens_as_the_key_itself_does() -> None:
+    locked = App(ROUTES, Config(api_key=hashed(KEY)))
+    assert (await ask(locked, "POST", "/echo", key=KEY)).status == 200
+    assert (await ask(locked, "POST", "/echo", key=hashed(KEY))).status == 401
+
+
+async def test_a_created_key_opens_too_and_is_told_to_the_handler() -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    async def look(call: Call) -> None:
+        seen.append((call.record.key, call.client_key.id if call.client_key else None))
+        await call.reply.empty(204)
+
+    key, secret = new_client_key("laptop", utc_now())
+    ring = KeyRing([key])
+    both = App([Route("/look", {"GET": look})], Config(api_key=KEY), ring=ring)
+    for presented in (KEY, secret):
+        assert (await ask(both, "GET", "/look", key=presented)).status == 204
+    sent_together = [("x-api-key", secret), ("authorization", f"Bearer {KEY}")]
+    assert (await ask(both, "GET", "/look", headers=sent_together, key=None)).status == 204
+    assert seen == [("config", None), (key.id, key.id), ("config", None)]
+    refused = (await ask(both, "GET", "/look", key="wrong")).json["error"]
+    ring.take([])
+    answer = await ask(both, "GET", "/look", key=secret)
+    assert (answer.status, answer.json["error"]) == (401, refused)
 
 
 async def test_the_key_can_be_changed_while_running() -> None:

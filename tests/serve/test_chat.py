@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -161,6 +162,15 @@ async def test_a_prompt_that_grew_too_long() -> None:
     answer = await ask(app_of(Full([look()], [])), "POST", LIVE, body_of(tools=BOTH))
     assert answer.status == 400
     assert answer.json["error"]["message"].startswith("prompt is too long: 210000")
+
+
+@pytest.mark.parametrize("path", [LIVE, HELD])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_full_window_without_an_answer_is_told_with_its_numbers(path: str, streamed: bool) -> None:
+    """Without them Claude Code compacts the whole history again, which is too long as well (clients §1.2)."""
+    answer = await ask(app_of(SearchingClient([[ContextUsage(100.0)]])), "POST", path, body_of(stream=streamed))
+    assert answer.status == 400
+    assert re.fullmatch(r"prompt is too long: \d+ tokens > 200000 maximum", answer.json["error"]["message"])
 
 
 async def test_attempts_of_all_rounds_are_counted(caplog: pytest.LogCaptureFixture) -> None:

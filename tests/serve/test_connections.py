@@ -11,6 +11,7 @@ import trio.testing
 
 from kiro_rs_py.serve import connections
 from kiro_rs_py.serve.connections import serve_connections
+from kiro_rs_py.serve.hardening import OpenConnections
 from kiro_rs_py.serve.listener import open_listeners
 
 
@@ -71,12 +72,29 @@ async def test_a_failing_accept_does_not_end_the_server(
 
 
 async def test_an_error_in_one_connection_stays_there(caplog: pytest.LogCaptureFixture) -> None:
-    """A stream without a socket stands for any bug in the connection's own code."""
-    client, server = trio.testing.memory_stream_pair()
+    """A configuration that is none stands for any bug in the connection's own code."""
+    client, server = map(trio.SocketStream, trio.socket.socketpair())
     caplog.set_level(logging.DEBUG)
-    await connections._contained(None, None, None, server)  # type: ignore[arg-type]
+    await connections._contained(cast(Any, app), cast(Any, None), OpenConnections(), server)
     assert await client.receive_some() == b""
     warning, detail = caplog.records
     assert warning.getMessage() == "connection dropped: AttributeError"
     assert detail.exc_info
     await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTT", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"], ids=["silent", "slow", "kept"]
+)
+async def test_a_connection_that_asks_nothing_ends(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(connections, "KEEP_ALIVE_SECONDS", 0.1)
+    listeners, address = open_listeners("127.0.0.1", 0)
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(serve_connections, app, listeners, stop=stop, grace=5))
+        async with await trio.open_tcp_stream("127.0.0.1", address.port) as stream:
+            await stream.send_all(sent)
+            with trio.fail_after(10):
+                answer = b"".join([part async for part in stream])
+        stop.set()
+    assert answer.startswith(b"HTTP/1.1 204 ") == sent.endswith(b"\r\n\r\n")

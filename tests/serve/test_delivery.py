@@ -96,7 +96,8 @@ async def test_the_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     await stream(ScriptedClient(*HELLO))
     [record] = caplog.records
     line = record.getMessage()
-    assert line.startswith("POST /v1/messages 200 model=CLAUDE_SONNET_4_5_20250929_V1_0 mode=stream attempts=2 ")
+    assert line.startswith("POST /v1/messages 200 key=config model=CLAUDE_SONNET_4_5_20250929_V1_0 mode=stream ")
+    assert " attempts=2 " in line
     assert " credential=#7 first=" in line
     assert line.endswith(" stop=end_turn")
 
@@ -174,6 +175,10 @@ async def test_once_an_account_is_known_to_mark_its_ends_a_missing_mark_is_a_cut
         return str((await ask(app, "POST", LIVE, body_of())).json["stop_reason"])
 
     assert await stop_reason() == "end_turn"
+    client.steps = ([Metadata(percentage=5.0, is_end=False), AssistantText("a")],)
+    assert await stop_reason() == "end_turn"
+    client.steps = ([AssistantText("a")],)
+    assert await stop_reason() == "end_turn"  # that was no mark
     client.steps = ([AssistantText("a"), Metadata("END_TURN")],)
     assert await stop_reason() == "end_turn"
     client.steps = ([AssistantText("a")],)

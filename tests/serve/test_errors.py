@@ -17,6 +17,7 @@ SAMPLES: dict[type[KiroError], KiroError] = {
     errors.MethodNotAllowed: errors.MethodNotAllowed("PUT", ["GET", "POST"]),
     errors.BodyTimeout: errors.BodyTimeout("slow"),
     errors.RequestTooLarge: errors.RequestTooLarge(10),
+    errors.UnsupportedEncoding: errors.UnsupportedEncoding("gzip"),
     errors.ProxyBusy: errors.ProxyBusy("busy"),
     errors.UpstreamRejected: errors.UpstreamRejected("no"),
     errors.ContextWindowFull: errors.ContextWindowFull("Input is too long."),
@@ -54,6 +55,7 @@ EXPECTED: dict[type[KiroError], tuple[int, str, dict[bytes, bytes]]] = {
     errors.MethodNotAllowed: (405, "invalid_request_error", {b"allow": b"GET, POST"}),
     errors.BodyTimeout: (408, "invalid_request_error", {}),
     errors.RequestTooLarge: (413, "request_too_large", {}),
+    errors.UnsupportedEncoding: (415, "invalid_request_error", {}),
     errors.ProxyBusy: (529, "overloaded_error", {b"retry-after": b"1"}),
     errors.UpstreamRejected: (400, "invalid_request_error", {}),
     errors.ContextWindowFull: (400, "invalid_request_error", {}),
@@ -130,9 +132,10 @@ def test_codec_details_stay_in_the_log() -> None:
 
 def test_a_wrong_setting_stays_in_the_log_but_what_it_means_for_the_accounts_is_told() -> None:
     assert "/home/me" not in answer_of(SAMPLES[errors.ConfigError]).message
-    nobody = errors.NoUsableCredential("The only account is wrongly configured.", cause=errors.ConfigError(["x"]))
-    answer = answer_of(nobody)
-    assert (answer.status, answer.message) == (503, "The only account is wrongly configured.")
+    cause = errors.ConfigError(["caFile names /home/me/ca.pem, which cannot be read. Correct it."])
+    for told in ("The only account for m-4.5 is wrongly configured.", "None of the 2 can be used."):
+        answer = answer_of(errors.NoUsableCredential(f"{told} {cause}", cause=cause))
+        assert (answer.status, answer.message) == (503, f"{told} The proxy's log says what is wrong.")
     assert answer.headers == ((b"x-should-retry", b"false"),)
 
 

@@ -164,7 +164,7 @@ HOSTILE = [
         b"GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\nhttp2-settings: \xff\xfe\r\n\r\n",
         200,
     ),
-    Hostile("CONNECT", b"CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n", 200),
+    Hostile("CONNECT", b"CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n", 405),
     Hostile("method with a colon", b"GE:T / HTTP/1.1\r\nhost: a\r\n\r\n"),
     Hostile("method of 70 KB", b"A" * 70_000, 431),
     Hostile("HTTP/0.9", b"GET /\r\n\r\n"),
@@ -236,6 +236,28 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
     async with running(SmallApp()) as server:
         answer = await server.ask(b"".join(request % (size, b"a" * size) for size in range(1, 30)) + last)
     assert [int(part.partition(b"HTTP")[0]) for part in answer.split(b"read ")[1:]] == [*range(1, 30), 0]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("extra", [b"\r\n", b"\n", b"\r\n\r\n"])
+async def test_empty_lines_behind_a_body_are_ignored(extra: bytes, together: bool) -> None:
+    """RFC 9112 §2.2; programs written by hand send them."""
+    first, last = post(b"content-length: 2", body=b"ab"), post(b"content-length: 3", b"connection: close", body=b"abc")
+    payloads = [first + extra + last + extra] if together else [first, extra[:1], extra[1:], last, extra]
+    async with running(SmallApp()) as server:
+        stream = await server.connect()
+        async with stream:
+            for payload in payloads:
+                await stream.send_all(payload)
+            answer = await read_all(stream)
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert [part[:1] for part in answer.split(b"read ")[1:]] == [b"2", b"3"]
+
+
+async def test_what_follows_the_last_request_does_not_cost_its_answer() -> None:
+    async with running(SmallApp()) as server:
+        answer = await server.ask(post(b"content-length: 2", b"connection: close", body=b"ab") + b"rubbish" * 100)
+    assert answer.count(b"HTTP/1.1 200") == answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_more_pipelined_bytes_than_allowed_wait_in_the_kernel() -> None:

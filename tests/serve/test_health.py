@@ -66,7 +66,7 @@ async def test_an_entry_that_is_left_out_is_told_but_does_no_harm() -> None:
 async def test_tokens_that_cannot_be_saved_are_an_obstacle(autojump_clock: trio.testing.MockClock) -> None:
     world = World()
     async with world.open(background=False) as pool:
-        world.store.read_only = True
+        world.store.read_only = world.store.hides_it = True
         await pool.force_refresh(1)
         assert readiness_of(pool, closing=False) == Readiness(["credentials_not_saved"], [])
         world.store.read_only = False

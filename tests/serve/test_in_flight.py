@@ -59,3 +59,30 @@ async def test_drain_ends_as_soon_as_nothing_is_left(autojump_clock: trio.testin
     in_flight = InFlight()
     await in_flight.drain(10)
     assert trio.current_time() == 0
+
+
+async def test_bodies_have_room_together_and_give_it_back() -> None:
+    in_flight = InFlight(most_bytes=10)
+    with in_flight.enter() as load:
+        load.add(6)
+        with in_flight.enter() as other:
+            other.add(4)
+            with pytest.raises(ProxyBusy, match="bytes of requests"):
+                other.add(1)
+        assert in_flight.held_bytes == 6
+        load.add(4)
+        load.let_go()
+        load.let_go()
+        assert in_flight.held_bytes == 0
+        with in_flight.enter() as other:
+            other.add(10)
+    assert in_flight.held_bytes == 0
+
+
+async def test_cancelled_requests_hold_nothing() -> None:
+    in_flight = InFlight(most_bytes=10)
+    with trio.CancelScope() as scope, in_flight.enter() as load:
+        load.add(10)
+        scope.cancel()
+        await trio.sleep_forever()
+    assert in_flight.held_bytes == 0

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from kiro_rs_py.errors import BodyTimeout, RequestTooLarge
+from kiro_rs_py.errors import BodyTimeout, ProxyBusy, RequestTooLarge, UnsupportedEncoding
 from kiro_rs_py.serve.inbound import BODY_BYTES_PER_SECOND, BODY_SECONDS, ClientLeft, Inbound
 
 GONE = {"type": "http.disconnect"}
@@ -43,9 +43,33 @@ async def test_a_named_length_over_the_limit_is_refused_before_a_byte_came() -> 
     assert caught.value.limit == 10
 
 
+async def test_a_compressed_one_is_refused_before_a_byte_came() -> None:
+    inbound = Inbound(Script(), length=None, chunked=True, encoding="gzip")
+    with pytest.raises(UnsupportedEncoding):
+        await inbound.read(10)
+    assert inbound.unread
+
+
 async def test_an_unnamed_one_when_it_gets_there() -> None:
     with pytest.raises(RequestTooLarge):
         await Inbound(Script(part(b"a" * 6), part(b"a" * 6)), length=None, chunked=True).read(10)
+
+
+@pytest.mark.parametrize(("length", "told"), [(9, [9]), (None, [0, 6, 3]), (4, [4, 2, 3])])
+async def test_what_is_kept_is_told_before(length: int | None, told: list[int]) -> None:
+    """Once for all if the client named the length, and what is more than that (it lied) as it comes."""
+    parts = (part(b"a" * 6), part(b"b" * 3, more=False))
+    holds: list[int] = []
+    assert len(await Inbound(Script(*parts), length=length, chunked=length is None).read(10, holds.append)) == 9
+    assert holds == told
+
+
+async def test_no_room_for_a_named_length_is_told_before_a_byte_came() -> None:
+    def refuse(size: int) -> None:
+        raise ProxyBusy("full")
+
+    with pytest.raises(ProxyBusy):
+        await Inbound(Script(), length=5, chunked=False).read(10, refuse)
 
 
 async def test_a_hang_up_in_mid_body() -> None:

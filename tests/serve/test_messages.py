@@ -11,8 +11,9 @@ from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.convert.calibration import Calibrations
 from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.convert.request import ConversionOptions, RequestIds
+from kiro_rs_py.errors import Forbidden
 from kiro_rs_py.serve.in_flight import InFlight
-from kiro_rs_py.serve.messages import LARGE_BODY_BYTES, prepare
+from kiro_rs_py.serve.messages import LARGE_BODY_BYTES, check_model, prepare
 from tests.serve.in_memory import ask
 from tests.serve.scripted import HELLO, ScriptedClient, app_of, body_of
 
@@ -117,6 +118,16 @@ async def test_count_tokens_is_the_number_of_message_start(base: str) -> None:
         calibrations=Calibrations(),
     )
     assert counted["input_tokens"] == prepared.numbers.input_tokens > 5
+
+
+def test_a_model_that_a_key_is_for_may_be_spelt_in_any_way() -> None:
+    options = ConversionOptions(catalog=ModelCatalog(aliases={"fast": "claude-haiku-4-5"}))
+    check_model("any", None, options)
+    for name in ("claude-haiku-4-5", "claude-haiku-4.5-thinking", "fast", "unknown-model"):
+        check_model(name, ["fast", "unknown-model"], options)
+    for name in ("claude-sonnet-4-5", "unknown"):
+        with pytest.raises(Forbidden, match=f"model: {name} may not be used"):
+            check_model(name, ["fast", "unknown-model"], options)
 
 
 async def test_count_tokens_asks_for_less_than_a_message() -> None:

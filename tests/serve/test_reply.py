@@ -34,6 +34,7 @@ async def test_json_has_its_length_and_the_common_headers() -> None:
         "content-length": str(len(answer.body)),
         "x-own": "2",
         "request-id": "req_1",
+        "x-content-type-options": "nosniff",
         "x-common": "1",
     }
 
@@ -52,7 +53,7 @@ async def test_an_error_is_the_envelope() -> None:
 async def test_empty_answers_have_no_content_headers() -> None:
     answer = Answer()
     await new_reply(answer).empty(204)
-    assert answer.headers == {"request-id": "req_1", "x-common": "1"}
+    assert answer.headers == {"request-id": "req_1", "x-content-type-options": "nosniff", "x-common": "1"}
     assert answer.complete
 
 
@@ -68,11 +69,16 @@ async def test_a_stream_starts_with_its_first_event() -> None:
     assert answer.complete
 
 
+async def keep_alive(reply: Reply) -> None:
+    while True:  # noqa: ASYNC110  # a clock, not a condition
+        await trio.sleep_until(await reply.keep_alive(25, hold=50))
+
+
 async def test_pings_fill_silence_only(autojump_clock: trio.testing.MockClock) -> None:
     answer = Answer()
     reply = new_reply(answer)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: reply.keep_alive(25, hold=50))
+        nursery.start_soon(keep_alive, reply)
         await trio.sleep(1)
         await reply.write(b"one")  # at 1: the stream is open, 25 s of silence follow
         await trio.sleep(29)
@@ -89,7 +95,7 @@ async def test_before_the_first_event_pings_are_held_back(autojump_clock: trio.t
     answer = Answer()
     reply = new_reply(answer)
     with trio.move_on_after(80):
-        await reply.keep_alive(25, hold=50)
+        await keep_alive(reply)
     assert [round(at) for at, _ in answer.parts] == [50, 75]
 
 
@@ -105,7 +111,7 @@ async def test_no_ping_while_something_is_being_written(autojump_clock: trio.tes
 
     reply = Reply(slow_send, Inbound(never, length=None, chunked=False), "req_1")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: reply.keep_alive(25, hold=50))
+        nursery.start_soon(keep_alive, reply)
         nursery.start_soon(reply.write, b"slow")
         await trio.testing.wait_all_tasks_blocked()
         await reply.write(b"next")  # waits for its turn

@@ -74,6 +74,13 @@ async def test_the_line_of_a_message(autojump_clock: trio.testing.MockClock, cap
     }
 
 
+async def test_the_line_names_the_key_that_was_let_in() -> None:
+    record = RequestRecord("GET")
+    record.key = "key_1a2b3c4d"
+    assert record.line() == "GET (unknown route) - key=key_1a2b3c4d total=0ms"
+    assert record.facts()["key"] == "key_1a2b3c4d"
+
+
 async def test_the_line_of_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     record = RequestRecord("GET", level=logging.DEBUG)

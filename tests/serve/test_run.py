@@ -18,6 +18,8 @@ import trio
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import BindError, ConfigError, CredentialFileError
+from kiro_rs_py.serve.client_keys import new_client_key, utc_now
+from kiro_rs_py.serve.key_file import KeyFile
 from kiro_rs_py.serve.listener import ServerAddress
 from kiro_rs_py.serve.run import RELOADABLE, serve
 from kiro_rs_py.simulator.server import RunningSimulator
@@ -141,6 +143,33 @@ async def test_without_a_reader_of_the_configuration_only_accounts_are_reloaded(
                 while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
                     await trio.sleep(0.01)
         signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("collector")
+async def test_a_hang_up_reads_the_client_keys_again(
+    tmp_path: Path, simulator: RunningSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "kiro_rs_py")
+    config = config_of(tmp_path, simulator)
+    file = KeyFile.beside(config.credentials_path)
+    key, secret = new_client_key("laptop", utc_now())
+
+    async def hang_up(*, until: str) -> None:
+        signal.raise_signal(signal.SIGHUP)
+        with trio.fail_after(5):
+            while not any(message.startswith(until) for message in caplog.messages):  # noqa: ASYNC110
+                await trio.sleep(0.01)
+
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(partial(serve, config))
+        async with httpx.AsyncClient(base_url=address.url, headers={"x-api-key": secret}) as client:
+            file.path.write_text("damaged")
+            await hang_up(until=f"not reloaded: {file.path} is no file of client keys")
+            file.path.unlink()
+            file.update(lambda keys: keys.update({key.id: key}))
+            await hang_up(until="reloaded")
+            assert (await client.get("/v1/models")).status_code == 200
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_reloadable_settings_exist() -> None:
