@@ -7,7 +7,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -82,7 +82,9 @@ def open_house(
 ) -> Iterator[House]:
     """``signed_in`` names the accounts that are in the credentials file (default: all). With ``simulator`` and
     ``port`` a house is opened again where it stood, with the file it left."""
-    simulator, again = simulator or Simulator(accounts=accounts), simulator is not None
+    # Copies: what a test does to an account must not outlive it.
+    copies = [replace(account) for account in accounts]
+    simulator, again = simulator or Simulator(accounts=copies), simulator is not None
     simulator.oidc.interval = 0.05
     path = folder / "credentials.json"
     if not again:

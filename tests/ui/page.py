@@ -15,7 +15,7 @@ from selenium.common.exceptions import (
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.ui.house import ADMIN_KEY
 
@@ -108,7 +108,8 @@ class Page:
 
     def labelled(self, label: str, tag: str = "*") -> WebElement:
         """A field, by the text of its label or its aria-label."""
-        path = f"//{tag}[@id = //label[starts-with(normalize-space(), '{label}')]/@for or @aria-label = '{label}']"
+        beside = f"//label[starts-with(normalize-space(), '{label}')]"
+        path = f"//{tag}[@id = {beside}/@for or @aria-label = '{label}'] | {beside}//input"
         for element in self.driver.find_elements(By.XPATH, path):
             if element.is_displayed():
                 return element
@@ -130,6 +131,15 @@ class Page:
 
         def attempt() -> bool:
             self.labelled(label).click()
+            return True
+
+        self.wait(attempt)
+
+    def choose(self, label: str, text: str) -> None:
+        """An option of a select."""
+
+        def attempt() -> bool:
+            Select(self.labelled(label, "select")).select_by_visible_text(text)
             return True
 
         self.wait(attempt)

@@ -20,17 +20,6 @@ def test_disabling_and_enabling(page: Page, house: House) -> None:
     assert "disabled" not in house.entries()[1]
 
 
-def test_changing_priority_with_several_presses_is_one_change(page: Page, house: House) -> None:
-    page.sign_in("#/accounts")
-    page.row("cleo")
-    for _ in range(3):
-        page.press("Prefer cleo@example.com more")
-    page.toast("cleo@example.com has priority 0.")
-    assert len(page.all(".toast")) == 1
-    assert "priority" not in house.entries()[2]
-    page.wait(lambda: "cleo" in page.all(".accounts tbody tr")[0].text)
-
-
 def test_deleting_and_undoing(page: Page, house: House) -> None:
     page.sign_in("#/accounts")
     page.row("ana")

@@ -32,8 +32,24 @@ def test_a_wrong_key_is_said_at_the_field_and_too_many_lock_the_door(page: Page)
         assert page.find("input").get_attribute("aria-invalid") == "true"
     page.type("Admin key", ADMIN_KEY)
     page.press("Sign in")
-    page.wait_text(".problem", "Too many wrong keys.")
-    page.wait_text("button[type=submit][disabled]", "Try again in")
+    page.wait_text(".problem", "Too many wrong keys:")
+    locked = page.wait_text("button[type=submit][disabled]", "Locked for").text
+    page.wait(lambda: page.find("button[type=submit]").text < locked)  # it counts down
+
+
+def test_being_remembered_is_a_choice(page: Page) -> None:
+    page.sign_in()
+    [cookie] = page.driver.get_cookies()
+    assert "expiry" not in cookie
+    page.press("Sign out")
+    page.wait_text("h1", "Sign in")
+    page.tick("Remember on this device")
+    page.type("Admin key", ADMIN_KEY)
+    page.press("Sign in")
+    page.wait_text("h1", "Overview")
+    [cookie] = page.driver.get_cookies()
+    week = 7 * 86_400
+    assert week - 600 < cookie["expiry"] - page.js("return Date.now() / 1000") <= week
 
 
 def test_a_session_that_ends_elsewhere_leads_back_to_where_one_was(page: Page, house: House) -> None:

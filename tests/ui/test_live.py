@@ -129,3 +129,76 @@ def test_a_page_that_is_left_open_does_not_grow(page: Page) -> None:
     assert kept == 500
     assert early_rows == late_rows == 50
     assert abs(late - early) <= 10
+
+
+RECORDER = """
+window.told = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { return (this.permission = "granted"); }
+  constructor(title, options) { super(); window.told.push([title, options.body]); }
+  close() {}
+};
+"""
+
+
+def test_notifications_are_a_choice_and_tell_what_is_new(page: Page, house: House) -> None:
+    page.expected += ["status of 502"]
+    page.sign_in()
+    page.js(RECORDER)
+    house.simulator.grants.revoke(house.simulator.accounts["ben"])
+    page.go("/accounts", "Accounts")
+    page.menu("ben@example.com", "Refresh token")
+    page.wait(lambda: "Needs sign-in" in page.row("ben").text)
+    page.go("/settings", "Settings")
+    page.wait_text(".nav", "1")
+    assert page.js("return window.told") == []
+    page.press("Notifications")
+    page.wait(lambda: page.labelled("Notifications", "button").get_attribute("aria-checked") == "true")
+    house.simulator.grants.revoke(house.simulator.accounts["cleo"])
+    page.go("/accounts", "Accounts")
+    page.menu("cleo@example.com", "Refresh token")
+    page.wait(lambda: "Needs sign-in" in page.row("cleo").text)
+    [[title, body]] = page.wait(lambda: page.js("return window.told"))
+    assert title == "An account needs a new login"
+    assert body == "2 accounts need a new login: ben@example.com, cleo@example.com."
+    page.go("/", "Overview")
+    page.wait_text(".notice", "2 accounts need a new login: ben@example.com, cleo@example.com.")
+    page.press("Show them")
+    page.wait(lambda: len(page.all(".accounts tbody tr")) == 2)
+    page.go("/settings", "Settings")
+    page.press("Notifications")
+    page.wait(lambda: page.labelled("Notifications", "button").get_attribute("aria-checked") == "false")
+
+
+def test_about_names_files_and_lock(page: Page, house: House) -> None:
+    page.sign_in()
+    page.go("/settings", "Settings")
+    facts = page.wait_text(".facts", "credentials.json").text
+    assert str(house.path) in facts
+    assert "Everything is on disk" in facts
+    assert "Free" in facts
+
+
+def test_the_page_of_an_account_does_not_grow(page: Page) -> None:
+    page.sign_in("#/accounts/1")
+    page.wait_text("h2", "Models")
+    early, late = page.js(
+        """
+        const live = await import("/admin/assets/lib/live.js");
+        const store = await import("/admin/assets/lib/store.js");
+        const all = store.get().accounts;
+        const feed = async (from, to) => {
+          for (let number = from; number < to; number += 1) {
+            const changed = { successCount: number, failureTotal: number, inFlight: number % 3 };
+            const credentials = all.credentials.map((entry) => ({ ...entry, ...changed }));
+            live.receive("credentials", { ...all, credentials });
+            await null;
+          }
+          await new Promise((resolve) => setTimeout(resolve));
+          return document.querySelectorAll("*").length;
+        };
+        return [await feed(0, 200), await feed(200, 1000)];
+        """
+    )
+    assert abs(late - early) <= 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from tests.ui.house import House
 from tests.ui.page import Page
@@ -20,6 +21,7 @@ SCREENS = (
     ("/add/token", "Add a refresh token"),
     ("/add/api-key", "Add an API key"),
     ("/import", "Import tokens"),
+    ("/keys", "Client keys"),
     ("/activity", "Activity"),
     ("/connect", "Connect"),
     ("/settings", "Settings"),
@@ -91,6 +93,20 @@ def test_what_opens_is_accessible(page: Page, axe: str, dark: bool) -> None:
     page.press("Cancel")
     page.tick("Select all accounts shown")
     page.press("Columns")
+    assert serious(page, axe) == []
+    page.find("body").send_keys(Keys.ESCAPE)
+    page.go("/keys", "Client keys")
+    page.press("New key")
+    page.press("Make the key")
+    page.wait_text(".problem", "Name is needed.")
+    assert serious(page, axe) == []
+    page.type("Name", "laptop")
+    page.press("Make the key")
+    page.wait_text(".secret output", "sk-kiro-")
+    assert serious(page, axe) == []
+    page.go("/accounts/1", "ana@example.com")
+    page.press("Send a test")
+    page.wait_text(".notice", "It works.")
     assert serious(page, axe) == []
     page.go("/add/builder-id", "Sign in with Builder ID")
     page.press("Get a code")

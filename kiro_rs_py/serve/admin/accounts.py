@@ -11,9 +11,10 @@ import trio
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.errors import KiroError
 from kiro_rs_py.serve.admin.balances import Balances
+from kiro_rs_py.serve.admin.daily import Daily
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.refusals import Refusal, invalid, no_such_account, refusal_of
-from kiro_rs_py.serve.admin.views import account_entry, account_list, current_id
+from kiro_rs_py.serve.admin.views import Account, account_entry, account_list, current_id
 from kiro_rs_py.upstream.credential import BadField, format_time
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
 from kiro_rs_py.upstream.pool import CredentialStatus
@@ -45,25 +46,30 @@ class Accounts:
         self._house = house
         self._pool = house.pool
         self._balances = balances
+        self._daily = Daily(house.clock)
         self._removed: dict[int, _Removed] = {}
 
     # --- looking ---
 
     def listed(self) -> JsonObject:
         """CredentialsStatus (operations §5.5)."""
-        accounts = [
-            (status, self._pool.credential(status.id), self._balances.last(status.id))
-            for status in self._pool.snapshot()
-        ]
-        return account_list(accounts, self._pool.problems)
+        statuses = self._pool.snapshot()
+        self._daily.look(statuses)
+        return account_list([self._account(status) for status in statuses], self._pool.problems)
 
     def entry(self, credential_id: int) -> JsonObject:
         """One account as it stands in the list."""
         statuses = self._pool.snapshot()
         status = self._status(credential_id)
-        is_current = current_id(statuses) == credential_id
-        credential = self._pool.credential(credential_id)
-        return account_entry(status, credential, self._balances.last(credential_id), is_current=is_current)
+        return account_entry(self._account(status), is_current=current_id(statuses) == credential_id)
+
+    def look(self) -> None:
+        """To be called now and then: keeps the count of the day."""
+        self._daily.look(self._pool.snapshot())
+
+    def _account(self, status: CredentialStatus) -> Account:
+        number = status.id
+        return Account(status, self._pool.credential(number), self._balances.last(number), self._daily.of(status))
 
     # --- changing one ---
 
@@ -172,6 +178,17 @@ class Accounts:
         ids = [status.id for status in self._pool.snapshot() if status.auth_method != "api_key"]
         problems = await self._refresh_all(ids)
         return {number: problems.get(number) for number in ids}
+
+    async def set_priorities(self, priorities: Mapping[int, int]) -> None:
+        """Put several accounts into another order; one change of the file, or none (operations §6.11)."""
+        for number in priorities:
+            _check_kept(self._status(number))
+
+        def change(document: CredentialDocument) -> None:
+            for number, priority in priorities.items():
+                document.patch(number, {"priority": priority or None})  # 0 is not written (operations §3.3)
+
+        await self._edit(change)
 
     async def _refresh_all(self, ids: Collection[int]) -> dict[int, Refusal]:
         problems: dict[int, Refusal] = {}

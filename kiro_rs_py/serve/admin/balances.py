@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,9 +12,10 @@ from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import KiroError, NotFound
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.refusals import Refusal, no_such_account, refusal_of
+from kiro_rs_py.upstream.control import is_token_refused
 from kiro_rs_py.upstream.credential import REFRESH_MARGIN, Credential, format_time
 from kiro_rs_py.upstream.enrolment import remember_balance
-from kiro_rs_py.upstream.usage import Usage, fetch_usage, is_token_refused
+from kiro_rs_py.upstream.usage import Usage, fetch_usage
 
 GOOD_FOR = timedelta(seconds=300)
 BAD_FOR_SECONDS = 45.0
@@ -106,6 +108,9 @@ class Balances:
         try:
             usage = await self._ask(credential_id)
         except (KiroError, Refusal) as error:
+            if isinstance(error, KiroError):
+                with suppress(NotFound):  # removed meanwhile
+                    self._house.pool.note_refusal(credential_id, error)
             flight.failure = refusal_of(error) or cut_short
             self._asked_at[credential_id] = self._house.clock()
             self._failures[credential_id] = flight.failure

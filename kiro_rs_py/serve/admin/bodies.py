@@ -97,6 +97,24 @@ class Members:
             raise invalid_field(name, f"must be a whole number from 0 to {LARGEST_PRIORITY}.")
         return value
 
+    def priorities(self, name: str = "priorities", *, most: int = 1000) -> dict[int, int]:
+        """``[{"id", "priority"}, …]``, each account once."""
+        value = self.document.get(name)
+        if not isinstance(value, list) or not value or len(value) > most:
+            raise invalid_field(name, f"must be a list of 1 to {most} objects with id and priority.")
+        found: dict[int, int] = {}
+        for item in value:
+            if not isinstance(item, dict) or item.keys() != {"id", "priority"}:
+                raise invalid_field(name, "must hold objects with id and priority only.")
+            number = item["id"]
+            if not isinstance(number, int) or isinstance(number, bool) or number in found:
+                raise invalid_field(name, "must name each account once, by its number.")
+            try:
+                found[number] = Members(item).priority()
+            except Refusal:
+                raise invalid_field(name, f"must be whole numbers from 0 to {LARGEST_PRIORITY}.") from None
+        return found
+
     def ids(self, name: str = "ids", *, most: int = 1000) -> list[int]:
         """Account numbers, each once, in the order given."""
         value = self.document.get(name)

@@ -38,6 +38,7 @@ class CredentialRoutes:
             Endpoint("GET", "credentials", self.show_all),
             Endpoint("POST", "credentials", self.add, "credential.add"),
             Endpoint("POST", "credentials/batch", self.act, "credential.batch"),
+            Endpoint("POST", "credentials/priorities", self.set_priorities, "credential.priorities"),
             Endpoint("PATCH", one, self.patch, "credential.edit"),
             Endpoint("DELETE", one, self.delete, "credential.delete"),
             Endpoint("POST", f"{one}/restore", self.restore, "credential.restore"),
@@ -81,6 +82,14 @@ class CredentialRoutes:
             raise invalid_field("action", f"must be one of {', '.join(get_args(Action))}.")
         results = await self._accounts.act(members.ids(), cast("Action", action))
         return Answer(200, {"results": results})
+
+    async def set_priorities(self, asked: Asked) -> Answer:
+        """Another order of several accounts: all of it, or nothing."""
+        members = await read_members(asked.call)
+        members.only(("priorities",))
+        priorities = members.priorities()
+        await self._accounts.set_priorities(priorities)
+        return _success(f"{len(priorities)} priorities have been set")
 
     # --- one of them ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
+from kiro_rs_py.config.access_keys import digest_of
 from kiro_rs_py.config.serving import is_loopback
 from kiro_rs_py.serve.admin.guard import Guard
 from kiro_rs_py.serve.admin.refusals import Refusal, forbidden, too_many, unauthorised
@@ -29,19 +30,30 @@ class Visitor:
 
 
 class Door:
-    """``key`` opens it. With ``loopback_only`` nobody else on the network gets in, not even with the key."""
+    """``key`` opens it. With ``loopback_only`` nobody else on the network gets in, not even with the key. ``by_file``:
+    they come through a socket file, so from this machine, and have no address."""
 
-    def __init__(self, key: str, guard: Guard, sessions: Sessions, throttle: Throttle, *, loopback_only: bool) -> None:
+    def __init__(
+        self,
+        key: str,
+        guard: Guard,
+        sessions: Sessions,
+        throttle: Throttle,
+        *,
+        loopback_only: bool,
+        by_file: bool = False,
+    ) -> None:
         self.sessions = sessions
         self._guard = guard
         self._throttle = throttle
         self._loopback_only = loopback_only
+        self._by_file = by_file
         self._digest = b""
         self.change_key(key)
 
     def change_key(self, key: str) -> None:
         """Take another key from now on; who came in with the old one has to come again. An empty key opens nothing."""
-        digest = sha256(key.encode()).digest() if key.strip() else b""
+        digest = digest_of(key)
         if digest != self._digest:
             self.sessions.close_all()
         self._digest = digest
@@ -51,7 +63,7 @@ class Door:
         self._guard.check(call)
         if self._loopback_only:
             forwarded = any(call.header(name) is not None for name in _FORWARDED)
-            if forwarded or not is_loopback(call.client):
+            if forwarded or not (self._by_file or is_loopback(call.client)):
                 raise forbidden("not_local", "Without adminApiKey this is for programs on the same machine only.")
 
     def admit(self, call: Call) -> Visitor:
@@ -83,10 +95,11 @@ class Door:
         if visitor.session is not None and not (given and visitor.session.owns(given)):
             raise forbidden("csrf", "The CSRF token is missing or wrong. Reload the page and try again.")
 
-    def open_session(self, call: Call, key: str) -> tuple[Session, Header]:
+    def open_session(self, call: Call, key: str, *, remember: bool = False) -> tuple[Session, Header]:
         """A session for who knows the key, and its ``set-cookie`` header. Raises Refusal (401, 429).
 
-        :meth:`check_place` comes before. An older session of the same browser is closed.
+        :meth:`check_place` comes before. An older session of the same browser is closed. ``remember``: the cookie
+        outlives the browser's window, though not the session.
         """
         self._check_key(call.client, [key.strip().encode("utf-8", "replace")])
         cookie = cookie_in(call.header(b"cookie"))
@@ -94,7 +107,7 @@ class Door:
         if older is not None:
             self.sessions.close(older)
         token, session = self.sessions.open()
-        return session, cookie_header(token, secure=came_by_https(call))
+        return session, cookie_header(token, secure=came_by_https(call), remember=remember)
 
     def _check_key(self, peer: str, keys: list[bytes]) -> None:
         wait = self._throttle.wait_of(peer)

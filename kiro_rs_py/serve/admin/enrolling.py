@@ -99,7 +99,7 @@ class Enrolling:
             await house.pool.reload()
         except UnknownCredential:
             raise no_such_account(credential_id) from None
-        except CredentialFileError as error:
+        except (CredentialFileError, UpstreamUnauthorized) as error:
             return Added(house.pool.credential(credential_id), doubts=(str(error),))
         self._note(enrolled, credential_id)
         return Added(enrolled.credential, enrolled.replaced, enrolled.doubts)
@@ -145,8 +145,6 @@ def read_entry(entry: JsonObject) -> Credential:
         raise invalid("invalid_refresh_token", f"Invalid credential: {problem_text}", field="refreshToken")
     if (problem_text := credential.problem()) is not None:
         raise invalid("invalid_credential", f"Invalid credential: {problem_text}")
-    if credential.proxy_url:
-        check_proxy(credential.proxy_url)
     return credential
 
 

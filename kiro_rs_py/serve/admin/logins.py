@@ -19,7 +19,8 @@ from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.refusals import Refusal, refusal_of, too_many
 from kiro_rs_py.upstream.credential import format_time, parse_credential
 from kiro_rs_py.upstream.enrolment import keep_tokens, known_registration
-from kiro_rs_py.upstream.login import BUILDER_ID_REGION, BUILDER_ID_START_URL, DeviceCode, DeviceLogin
+from kiro_rs_py.upstream.login import BUILDER_ID_REGION, DeviceCode, DeviceLogin
+from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 
 logger = logging.getLogger(__name__)
 

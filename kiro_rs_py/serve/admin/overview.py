@@ -11,7 +11,7 @@ from kiro_rs_py import __version__
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.serve.admin.activity import Activity
 from kiro_rs_py.serve.admin.house import House
-from kiro_rs_py.serve.admin.views import name_of
+from kiro_rs_py.serve.admin.views import name_of, time_text
 from kiro_rs_py.upstream.credential import format_time
 from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
 from kiro_rs_py.upstream.rotation import LOUD_CLOCK_SKEW
@@ -21,6 +21,9 @@ Level: TypeAlias = Literal["warning", "error"]
 
 REGISTRATION_WARNING = timedelta(days=7)
 """How long before the end of a client registration its account should log in again (operations §7.9)."""
+
+MOST_NAMES = 5
+"""In one sentence."""
 
 _COUNTED: dict[StateName, str] = {
     "active": "active",
@@ -70,6 +73,7 @@ def alerts(pool: CredentialPool, statuses: Sequence[CredentialStatus], now: date
         found.append(_alert("error", "no_accounts", "There is no account yet. Add one."))
     elif not any(status.state in ("active", "cooling") for status in statuses):
         found.append(_alert("error", "no_usable_account", "No account can be used now; requests are refused."))
+    found += _logins([status for status in statuses if status.state == "reauth_required"])
     for status in statuses:
         found += _of_account(status, pool, now)
     for problem in pool.problems:
@@ -81,18 +85,32 @@ def alerts(pool: CredentialPool, statuses: Sequence[CredentialStatus], now: date
     return [*(alert for alert in found if alert["level"] == "error"), *(a for a in found if a["level"] != "error")]
 
 
+def _logins(waiting: Sequence[CredentialStatus]) -> list[JsonObject]:
+    """One sentence, however many they are: a provider's bad day must not bury everything else."""
+    if not waiting:
+        return []
+    if len(waiting) == 1:
+        [status] = waiting
+        sentence = f"{name_of(status)} needs a new login. {status.cause}".strip()
+        return [_alert("error", "reauth_required", sentence, status.id)]
+    names = ", ".join(name_of(status) for status in waiting[:MOST_NAMES])
+    more = f" and {len(waiting) - MOST_NAMES} more" if len(waiting) > MOST_NAMES else ""
+    alert = _alert("error", "reauth_required", f"{len(waiting)} accounts need a new login: {names}{more}.")
+    return [alert | {"credentialIds": [status.id for status in waiting]}]
+
+
 def _of_account(status: CredentialStatus, pool: CredentialPool, now: datetime) -> list[JsonObject]:
     name = name_of(status)
     match status.state:
-        case "reauth_required":
-            return [_alert("error", "reauth_required", f"{name} needs a new login. {status.cause}".strip(), status.id)]
         case "suspended":
             return [_alert("error", "suspended", f"{name}: {status.cause}", status.id)]
         case "invalid_config":
             return [_alert("error", "invalid_config", f"{name} cannot be used: {status.cause}", status.id)]
         case "exhausted":
             until = f" It is asked again at {format_time(status.until)}." if status.until else ""
-            return [_alert("warning", "quota_exhausted", f"The credits of {name} are used up.{until}", status.id)]
+            sentence = f"The quota of {name} was reached at {format_time(status.since)}.{until}"
+            times: JsonObject = {"since": time_text(status.since), "until": time_text(status.until)}
+            return [_alert("warning", "quota_exhausted", sentence, status.id) | times]
         case "active" | "cooling":
             ends = pool.credential(status.id).client_secret_expires_at
             if ends is not None and ends - now <= REGISTRATION_WARNING:

@@ -40,7 +40,6 @@ PAGE_HEADERS: tuple[Header, ...] = (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'".encode(),
     ),
-    (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     # Not "no-referrer": with that, browsers send "Origin: null" with our own forms. To others it hands nothing, either.
     (b"referrer-policy", b"same-origin"),

@@ -20,6 +20,7 @@ from kiro_rs_py.errors import (
     RefreshFailed,
     RefreshRejected,
     RequestTooLarge,
+    UnsupportedEncoding,
     UnusableSource,
     UpstreamError,
 )
@@ -111,6 +112,8 @@ def refusal_of(error: Exception) -> Refusal | None:
             return Refusal(408, "invalid_request", "body_timeout", str(error), headers=close)
         case RequestTooLarge():
             return Refusal(413, "invalid_request", "too_large", f"The body is larger than {error.limit} bytes.")
+        case UnsupportedEncoding():
+            return Refusal(415, "invalid_request", "unsupported_media_type", str(error))
         case UnusableSource():
             return invalid("unusable_source", str(error), field="text")
         case CredentialFileError():

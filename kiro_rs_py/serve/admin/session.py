@@ -80,9 +80,9 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
-def cookie_header(token: str, *, secure: bool) -> tuple[bytes, bytes]:
-    """``set-cookie`` for a session; it ends with the browser, or when the server says so."""
-    return _cookie(token, secure, ())
+def cookie_header(token: str, *, secure: bool, remember: bool = False) -> tuple[bytes, bytes]:
+    """``set-cookie`` for a session; it ends with the browser, with ``remember`` when the session must at the latest."""
+    return _cookie(token, secure, (f"Max-Age={int(ABSOLUTE.total_seconds())}",) if remember else ())
 
 
 def expired_cookie_header(*, secure: bool) -> tuple[bytes, bytes]:

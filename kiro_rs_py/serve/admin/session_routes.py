@@ -23,9 +23,11 @@ class SessionRoutes:
         ]
 
     async def open(self, asked: Asked) -> Answer:
-        """The key for a cookie; later requests of the page need neither."""
+        """The key for a cookie; later requests of the page need neither. ``remember``: the browser keeps the cookie
+        when it is closed; the session ends when it would have."""
         members = await read_members(asked.call)
-        session, cookie = self._door.open_session(asked.call, members.required_text("key"))
+        key, remember = members.required_text("key"), members.boolean("remember", default=False)
+        session, cookie = self._door.open_session(asked.call, key, remember=remember)
         return Answer(200, _shown(session), (cookie,))
 
     async def show(self, asked: Asked) -> Answer:

@@ -6,6 +6,7 @@ Nothing secret is in them. ``refreshTokenHash`` is kiro-rs's: its page finds dup
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
@@ -22,17 +23,22 @@ def current_id(statuses: Iterable[CredentialStatus]) -> int:
     return min(active, key=lambda status: status.priority).id if active else 0
 
 
-def account_list(
-    accounts: Sequence[tuple[CredentialStatus, Credential, JsonObject | None]], problems: Sequence[EntryProblem]
-) -> JsonObject:
-    """CredentialsStatus, sorted by priority; each account with its last balance, if one is known."""
-    statuses = [status for status, _, _ in accounts]
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is shown of one: ``balance`` the last one known, ``today`` its answers and failures of the last day."""
+
+    status: CredentialStatus
+    credential: Credential
+    balance: JsonObject | None
+    today: tuple[int, int] = (0, 0)
+
+
+def account_list(accounts: Sequence[Account], problems: Sequence[EntryProblem]) -> JsonObject:
+    """CredentialsStatus, sorted by priority."""
+    statuses = [account.status for account in accounts]
     current = current_id(statuses)
-    ordered = sorted(accounts, key=lambda account: account[0].priority)
-    entries: list[Json] = [
-        account_entry(status, credential, balance, is_current=status.id == current)
-        for status, credential, balance in ordered
-    ]
+    ordered = sorted(accounts, key=lambda account: account.status.priority)
+    entries: list[Json] = [account_entry(account, is_current=account.status.id == current) for account in ordered]
     return {
         "total": len(statuses),
         "available": sum(status.state != "disabled" for status in statuses),
@@ -42,10 +48,9 @@ def account_list(
     }
 
 
-def account_entry(
-    status: CredentialStatus, credential: Credential, balance: JsonObject | None, *, is_current: bool
-) -> JsonObject:
+def account_entry(account: Account, *, is_current: bool) -> JsonObject:
     """One account."""
+    status, credential = account.status, account.credential
     of_kiro_rs: JsonObject = {
         "id": status.id,
         "priority": status.priority,
@@ -77,7 +82,9 @@ def account_entry(
         "hasProxy": bool(credential.proxy_url),
         "endpoint": status.endpoint,
         "maskedApiKey": masked_key(credential.kiro_api_key),
-        "balance": balance,
+        "balance": account.balance,
+        "successToday": account.today[0],
+        "failureToday": account.today[1],
         "readOnly": status.in_memory_only,
         "unsaved": status.unsaved and not status.in_memory_only,
     }

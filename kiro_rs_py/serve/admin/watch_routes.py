@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import MethodNotAllowed
@@ -19,7 +19,7 @@ DEFAULT_REQUESTS = 100
 
 
 class WatchRoutes:
-    """``settings`` gives the effective configuration's JSON."""
+    """``settings`` gives the effective configuration's JSON, ``about`` what runs here."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class WatchRoutes:
         hub: Hub,
         sessions: Sessions,
         settings: Callable[[], JsonObject],
+        about: Callable[[], Awaitable[JsonObject]],
     ) -> None:
         self._accounts = accounts
         self._overview = overview
@@ -38,6 +39,7 @@ class WatchRoutes:
         self._hub = hub
         self._sessions = sessions
         self._settings = settings
+        self._about = about
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -45,6 +47,7 @@ class WatchRoutes:
             Endpoint("GET", "requests", self.show_requests),
             Endpoint("GET", "audit", self.show_audit),
             Endpoint("GET", "config", self.show_config),
+            Endpoint("GET", "about", self.show_about),
             Endpoint("GET", "events", self.stream),
         ]
 
@@ -62,6 +65,9 @@ class WatchRoutes:
 
     async def show_config(self, asked: Asked) -> Answer:
         return Answer(200, self._settings())
+
+    async def show_about(self, asked: Asked) -> Answer:
+        return Answer(200, await self._about())
 
     async def stream(self, asked: Asked) -> None:
         """Everything as it is now, then what changes; ends with the session."""

@@ -20,6 +20,7 @@ from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.wiring import Admin, open_admin
 from kiro_rs_py.serve.app import App
 from kiro_rs_py.serve.connections import serve_connections
+from kiro_rs_py.serve.key_keeper import ClientKeys, open_client_keys
 from kiro_rs_py.serve.listener import open_listeners
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
@@ -65,6 +66,7 @@ class Estate:
     pool: CredentialPool
     admin: Admin
     clocks: Clocks
+    keys: ClientKeys
     client: httpx.AsyncClient = field(repr=False)
     visitor: httpx.AsyncClient = field(repr=False)
 
@@ -121,19 +123,20 @@ async def open_estate(
         config = Config(credentials_path=path, **(defaults | settings))
         listeners, address = open_listeners(config.host, 0)
         store, state = CredentialStore(path), StateStore.beside(path)
+        http = HttpClients(config)
         async with (
-            HttpClients(config) as http,
             open_pool(
                 config, store, state, Refresher(http, config),
                 extra_credentials=extra, jitter=lambda: 0.0, background=False,
             ) as pool,
+            open_client_keys(path, now=clocks.now) as keys,
             open_admin(
-                House(config, pool, store, state, http, Endpoints(config), clocks.now, clocks.clock),
+                House(config, pool, store, state, http, Endpoints(config), clocks.now, clocks.clock, keys=keys),
                 base_url=address.url, in_flight=lambda: 3, sources=sources,
             ) as admin,
             trio.open_nursery() as nursery,
         ):  # fmt: skip
-            app = App(admin.routes(), config, [admin.note_request])
+            app = App(admin.routes(), config, [admin.note_request], keys.ring)
             stop = trio.Event()
             serving = partial(serve_connections, stop=stop, grace=0.0)
             await nursery.start(serving, app, listeners)
@@ -144,7 +147,7 @@ async def open_estate(
                 httpx.AsyncClient(base_url=api, headers=headers, timeout=30, trust_env=False, verify=False) as client,
                 httpx.AsyncClient(base_url=address.url, timeout=30, trust_env=False, verify=False) as visitor,
             ):
-                yield Estate(address.url, config, simulator, pool, admin, clocks, client, visitor)
+                yield Estate(address.url, config, simulator, pool, admin, clocks, keys, client, visitor)
             stop.set()
             nursery.cancel_scope.cancel()
 

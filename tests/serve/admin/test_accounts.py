@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.serve.admin.accounts import MOST_REMOVED
 from kiro_rs_py.simulator.app import Simulator
 from tests.serve.admin.estate import Estate, code_of, open_estate
 
@@ -106,3 +107,26 @@ async def test_the_tokens_of_deleted_accounts_are_forgotten(estate: Estate) -> N
     estate.clocks.advance(31)
     accounts.purge()
     assert not accounts._removed
+
+
+async def test_the_deleted_accounts_that_can_be_restored_have_a_bound(tmp_path: Path) -> None:
+    def entries(simulator: Simulator) -> list[JsonObject]:
+        return [{"id": number, "kiroApiKey": f"ksk_simulated_{number}"} for number in range(1, MOST_REMOVED + 6)]
+
+    async with open_estate(tmp_path, credentials=entries) as estate:
+        accounts = estate.admin._accounts
+        ids = range(1, MOST_REMOVED + 6)
+        await accounts.act(ids, "disable")
+        await accounts.act(ids, "delete")
+        # The oldest give way, and the newest can still be put back.
+        assert list(accounts._removed) == list(range(6, MOST_REMOVED + 6))
+        await accounts.restore(MOST_REMOVED + 5)
+        assert [entry["id"] for entry in estate.file()] == [MOST_REMOVED + 5]
+
+
+async def test_an_order_that_cannot_be_written_is_not_taken(estate: Estate) -> None:
+    before = await estate.listed()
+    block_the_lock(estate)
+    answer = await estate.post("credentials/priorities", {"priorities": [{"id": 1, "priority": 7}]})
+    assert code_of(answer) == (500, "internal_error", "persist_failed")
+    assert await estate.listed() == before

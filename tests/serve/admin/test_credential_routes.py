@@ -537,3 +537,41 @@ async def test_load_balancing(estate: Estate) -> None:
         assert code_of(answer) == (400, "invalid_request", "invalid_field")
         assert answer.json()["error"]["message"] == "Invalid credential: mode must be 'priority' or 'balanced'"
     assert (await estate.client.get("config/load-balancing")).json() == {"mode": "balanced"}
+
+
+# --- another order --------------------------------------------------------------------------------------------------
+
+
+async def test_another_order_is_one_change(tmp_path: Path) -> None:
+    async with open_estate(tmp_path, ONE, TWO, KEYED) as estate:
+        order = [{"id": 3, "priority": 0}, {"id": 1, "priority": 1}, {"id": 2, "priority": 4}]
+        answer = await estate.post("credentials/priorities", {"priorities": order})
+        assert (answer.status_code, answer.json()["success"]) == (200, True)
+        assert [entry.get("priority") for entry in estate.file()] == [1, 4, None]
+        body = (await estate.client.get("credentials")).json()
+        assert [entry["id"] for entry in body["credentials"]] == [3, 1, 2]
+        assert (await estate.client.get("audit")).json()["audit"][0]["action"] == "credential.priorities"
+
+
+@pytest.mark.parametrize(
+    "priorities",
+    [
+        None, [], {}, [1], [{"id": 1}], [{"id": 1, "priority": -1}], [{"id": "1", "priority": 1}],
+        [{"id": 1, "priority": 2**32}], [{"id": 1, "priority": True}], [{"id": True, "priority": 1}],
+        [{"id": 1, "priority": 1, "label": "x"}], [{"id": 1, "priority": 1}, {"id": 1, "priority": 2}],
+    ],
+)  # fmt: skip
+async def test_an_order_that_is_none(estate: Estate, priorities: object) -> None:
+    answer = await estate.post("credentials/priorities", {"priorities": priorities})
+    assert code_of(answer) == (400, "invalid_request", "invalid_field")
+    assert answer.json()["error"]["field"] == "priorities"
+    assert "priority" not in estate.file()[0]
+
+
+async def test_an_order_with_a_stranger_changes_nobody(tmp_path: Path) -> None:
+    extra = Credential(id=-1, auth_method="api_key", kiro_api_key="ksk_from_the_environment")
+    async with open_estate(tmp_path, ONE, extra=[extra]) as estate:
+        for number, code in ((9, "credential_not_found"), (-1, "read_only")):
+            order = [{"id": 1, "priority": 5}, {"id": number, "priority": 6}]
+            assert code_of(await estate.post("credentials/priorities", {"priorities": order}))[2] == code
+        assert "priority" not in estate.file()[0]

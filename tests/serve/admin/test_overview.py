@@ -91,3 +91,22 @@ def test_the_gravest_first() -> None:
     assert [level for level, _ in everything] == ["error", "error", "warning", "warning", "warning"]
     assert everything[0] == ("error", "store_degraded")
     assert {code for _, code in everything[2:]} == {"quota_exhausted", "entry_left_out", "clock_skew"}
+
+
+def test_many_logins_are_one_sentence() -> None:
+    statuses = [in_state("reauth_required", id=number, label=f"a{number}") for number in range(2, 10)]
+    [first, *_] = alerts(cast("CredentialPool", Pool()), [ACTIVE, *statuses], NOW)
+    assert isinstance(first, dict)
+    assert first["message"] == "8 accounts need a new login: a2, a3, a4, a5, a6 and 3 more."
+    assert first["credentialIds"] == list(range(2, 10))
+    assert found(ACTIVE, *statuses) == [("error", "reauth_required")]
+
+
+def test_a_quota_tells_its_times() -> None:
+    spent = in_state("exhausted", id=2, label="mine", until=NOW + timedelta(hours=1))
+    [alert] = alerts(cast("CredentialPool", Pool()), [ACTIVE, spent], NOW)
+    assert isinstance(alert, dict)
+    assert alert["message"] == (
+        "The quota of mine was reached at 2026-02-13T10:00:00+00:00. It is asked again at 2026-02-13T11:00:00+00:00."
+    )
+    assert (alert["since"], alert["until"]) == ("2026-02-13T10:00:00+00:00", "2026-02-13T11:00:00+00:00")

@@ -14,6 +14,7 @@ from kiro_rs_py.errors import (
     RefreshRejected,
     RequestTooLarge,
     Throttled,
+    UnsupportedEncoding,
     UnusableSource,
 )
 from kiro_rs_py.serve.admin.refusals import Refusal, invalid_field, refusal_of, too_many
@@ -28,6 +29,7 @@ from kiro_rs_py.upstream.document import UnknownCredential
         (MethodNotAllowed("GET", ["POST"]), 405, "invalid_request", "method_not_allowed"),
         (BodyTimeout("slow"), 408, "invalid_request", "body_timeout"),
         (RequestTooLarge(1), 413, "invalid_request", "too_large"),
+        (UnsupportedEncoding("gzip"), 415, "invalid_request", "unsupported_media_type"),
         (UnusableSource("no"), 400, "invalid_request", "unusable_source"),
         (CredentialFileError("full"), 500, "internal_error", "persist_failed"),
         (RefreshRejected("no"), 502, "api_error", "refresh_failed"),

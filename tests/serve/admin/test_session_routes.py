@@ -27,6 +27,17 @@ async def test_the_key_for_a_cookie(estate: Estate) -> None:
         assert (await browser.get("/api/admin/credentials")).status_code == 200
 
 
+async def test_a_remembered_cookie_lasts_as_long_as_the_session_may(estate: Estate) -> None:
+    body = {"key": ADMIN_KEY, "remember": True}
+    answer = await estate.visitor.post("/api/admin/session", json=body)
+    assert answer.headers["set-cookie"].endswith(f"; Max-Age={7 * 24 * 3600}")
+    left = datetime.fromisoformat(answer.json()["expiresAt"]) - datetime.now(UTC)
+    assert left <= IDLE  # the session itself ends no later
+    bad = await estate.visitor.post("/api/admin/session", json=body | {"remember": "yes"})
+    assert code_of(bad) == (400, "invalid_request", "invalid_field")
+    assert "set-cookie" not in bad.headers
+
+
 @pytest.mark.parametrize("headers", [{"origin": "https://admin.example"}, {"x-forwarded-proto": "https"}])
 async def test_the_cookie_is_secure_where_the_browser_speaks_tls(estate: Estate, headers: dict[str, str]) -> None:
     if "origin" in headers:

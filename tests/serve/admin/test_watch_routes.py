@@ -118,3 +118,17 @@ async def test_the_configuration_hides_secrets(tmp_path: Path) -> None:
         assert shown["region"] == {"key": "region", "value": "us-east-1", "source": "default"}
         for secret in ("planted-key", "u:p", "k=1", estate.config.api_key, estate.config.admin_api_key):
             assert secret not in answer.text
+
+
+async def test_a_change_of_state_is_told_with_its_alert_before_the_next_beat(tmp_path: Path) -> None:
+    async with open_estate(tmp_path, Account(name="one"), Account(name="two")) as estate:
+        estate.admin.beat = lambda: None  # type: ignore[method-assign]
+        async with estate.client.stream("GET", "events") as response:
+            stream = events(response)
+            assert (await until(stream, "overview"))["alerts"] == []
+            estate.simulator.grants.revoke(estate.simulator.accounts["one"])
+            await estate.client.post("credentials/1/refresh")
+            while (await until(stream, "credentials"))["credentials"][0]["state"] != "reauth_required":
+                pass
+            [alert] = (await until(stream, "overview"))["alerts"]
+            assert (alert["code"], alert["credentialId"]) == ("reauth_required", 1)

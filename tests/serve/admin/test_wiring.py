@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import trio
 
 from kiro_rs_py.simulator.server import RunningSimulator
 from tests.proxy import KEY, Proxy, running_proxy, wait_for
-from tests.serve.admin.estate import ADMIN_KEY, Estate, open_estate
+from tests.serve.admin.estate import ADMIN_KEY, Estate, open_estate, sign_in
 
 HEADERS = {"x-api-key": ADMIN_KEY}
 
@@ -76,3 +77,15 @@ async def test_what_is_over_is_forgotten_without_being_asked(tmp_path: Path) -> 
             estate.admin.beat()
         await trio.lowlevel.checkpoint()
         assert not estate.admin._accounts._removed
+
+
+async def test_another_admin_key_takes_effect_at_once(estate: Estate) -> None:
+    async with estate.browser() as browser:
+        await sign_in(browser)
+        estate.admin.configure(replace(estate.config, admin_api_key="another-admin-key-0123456789"))
+        assert (await browser.get("/api/admin/overview")).status_code == 401
+        assert (await estate.client.get("overview")).status_code == 401
+        await sign_in(browser, "another-admin-key-0123456789")
+        # No key at all would open nothing, and close the page to its owner: that is for the next start.
+        estate.admin.configure(replace(estate.config, admin_api_key=""))
+        assert (await browser.get("/api/admin/overview")).status_code == 200

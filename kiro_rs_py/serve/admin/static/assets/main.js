@@ -41,7 +41,10 @@ function door(reason = null) {
   mountDoor(app, scope, { enter, reason });
 }
 
+/** First nothing asks any more: a request under way would find its session gone. */
 async function leave() {
+  clear();
+  inside = false;
   await api.signOut();
   location.hash = "#/";
   door();

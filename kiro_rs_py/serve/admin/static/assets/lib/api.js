@@ -108,9 +108,9 @@ export async function resume() {
   }
 }
 
-/** Exchange the key for a session. */
-export async function signIn(key) {
-  csrfToken = (await attempt("POST", "/session", { key })).csrfToken;
+/** Exchange the key for a session; `remember` keeps it when the browser is closed. */
+export async function signIn(key, remember = false) {
+  csrfToken = (await attempt("POST", "/session", { key, remember })).csrfToken;
   session += 1;
 }
 

@@ -20,7 +20,7 @@ export function keepBalances(scope) {
     running = true;
     const due = get().accounts.credentials.filter((entry) => isDue(entry, asked)).slice(0, MOST);
     for (const { id } of due) {
-      if (get().live.status === "stale") break;
+      if (scope.ended || get().live.status === "stale") break;
       asked.set(id, Date.now());
       if (!account(id)) continue;
       // A failure shows on the account itself; here it only means that the bar stays as it is.
@@ -29,7 +29,7 @@ export function keepBalances(scope) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
     running = false;
-    if (due.length) await reloadAccounts();
+    if (due.length && !scope.ended) await reloadAccounts();
   };
   scope.every(60_000, round);
   watch(["accounts"], ({ accounts }) => accounts && asked.size === 0 && round(), scope);

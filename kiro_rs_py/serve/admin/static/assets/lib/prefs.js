@@ -1,12 +1,13 @@
-/** What this browser remembers: the theme for good, the mask of e-mail addresses for this tab. Nothing else, ever. */
+/** What this browser remembers: theme, columns and notifications for good, the mask of addresses for this tab. No more. */
 import { get, patch } from "./store.js";
 
 const THEME = "kiro-admin-theme";
 const MASK = "kiro-admin-mask";
+const COLUMNS = "kiro-admin-columns";
 
 export const THEMES = ["system", "light", "dark"];
 
-function read(storage, name) {
+export function read(storage, name) {
   try {
     return window[storage].getItem(name);
   } catch {
@@ -14,7 +15,7 @@ function read(storage, name) {
   }
 }
 
-function write(storage, name, value) {
+export function write(storage, name, value) {
   try {
     if (value === null) window[storage].removeItem(name);
     else window[storage].setItem(name, value);
@@ -32,6 +33,15 @@ export function setTheme(name) {
   if (name === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
   write("localStorage", THEME, name === "system" ? null : name);
+}
+
+/** The names of the hidden columns, or null if none were ever chosen. */
+export function hiddenColumns() {
+  return read("localStorage", COLUMNS)?.split(" ").filter(Boolean) ?? null;
+}
+
+export function keepHiddenColumns(names) {
+  write("localStorage", COLUMNS, names.join(" "));
 }
 
 export function loadMask() {

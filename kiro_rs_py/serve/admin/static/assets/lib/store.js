@@ -14,6 +14,8 @@ const state = {
   live: { status: "connecting", since: null },
   /** Whether e-mail addresses are masked. */
   masked: false,
+  /** Priorities chosen here that are not saved yet, by account number. */
+  order: new Map(),
 };
 
 const watchers = new Set();
@@ -70,7 +72,7 @@ export function addRequest(request) {
 
 /** Forget everything that belongs to the session. */
 export function forget() {
-  patch({ accounts: null, overview: null, requests: null, failure: null, live: { status: "connecting", since: null } });
+  patch({ accounts: null, overview: null, requests: null, failure: null, order: new Map(), live: { status: "connecting", since: null } });
 }
 
 /** The account of that number, if it is known. */

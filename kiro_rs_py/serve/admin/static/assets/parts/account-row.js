@@ -3,12 +3,11 @@ import { h, icon, refill, say, set } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { get } from "../lib/store.js";
 import { ago, left } from "../lib/ticker.js";
-import { marks, nameOf, planOf, quotaBar, stateChip, stateOf, underName } from "./account.js";
-import { entriesFor, setDisabled, setPriority } from "./actions.js";
+import { marks, methodOf, nameOf, planOf, quotaBar, stateChip, stateOf, underName } from "./account.js";
+import { entriesFor, setDisabled } from "./actions.js";
 import { menuButton } from "./menu.js";
+import { place, priorityOf } from "./order.js";
 import { busy } from "./ui.js";
-
-const SETTLE = 500;
 
 /** The columns in their order; `choice` marks those that can be left out, `sort` those that can be sorted by. */
 export const COLUMNS = [
@@ -16,9 +15,13 @@ export const COLUMNS = [
   { name: "who", title: "Account", sort: "name", classes: "who wide" },
   { name: "state", title: "State", sort: "state", classes: "cause wide" },
   { name: "credits", title: "Credits", sort: "credits", classes: "quota wide" },
+  { name: "method", title: "Method", choice: true, hidden: true, classes: "nowrap hide-medium" },
   { name: "plan", title: "Plan", choice: true, hidden: true, classes: "hide-medium" },
   { name: "used", title: "Last used", sort: "used", choice: true, classes: "nowrap hide-wide" },
   { name: "requests", title: "Requests", sort: "requests", choice: true, classes: "nowrap hide-medium" },
+  { name: "day", title: "Last 24 h", choice: true, hidden: true, classes: "nowrap hide-medium" },
+  { name: "flight", title: "In flight", choice: true, hidden: true, classes: "number hide-medium" },
+  { name: "error", title: "Last error", choice: true, hidden: true, classes: "hide-medium" },
   { name: "token", title: "Token expires", choice: true, hidden: true, classes: "nowrap hide-medium" },
   { name: "region", title: "Region", choice: true, hidden: true, classes: "nowrap hide-medium" },
   { name: "priority", title: "Priority", sort: "priority", choice: true, classes: "tight" },
@@ -38,6 +41,7 @@ const PLAIN = {
     ],
   ],
   credits: [(account) => [account.balance, nameOf(account)], (account) => quotaBar(account)],
+  method: [methodOf, methodOf],
   plan: [(account) => planOf(account), (account) => planOf(account)],
   used: [({ lastUsedAt }) => lastUsedAt, ({ lastUsedAt }) => ago(lastUsedAt)],
   requests: [
@@ -47,6 +51,18 @@ const PLAIN = {
       failureTotal > 0 && h("span", { class: "sub number" }, ` · ${count(failureTotal)} failed`),
       inFlight > 0 && h("div", { class: "sub number" }, `${count(inFlight)} in flight`),
     ],
+  ],
+  day: [
+    ({ successToday, failureToday }) => [successToday, failureToday],
+    ({ successToday, failureToday }) => [
+      h("span", { class: "number" }, count(successToday)),
+      failureToday > 0 && h("span", { class: "sub number" }, ` · ${count(failureToday)} failed`),
+    ],
+  ],
+  flight: [({ inFlight }) => inFlight, ({ inFlight }) => count(inFlight)],
+  error: [
+    ({ lastError }) => lastError,
+    ({ lastError }) => (lastError ? h("div", { class: "sub truncate", title: lastError }, lastError) : "–"),
   ],
   token: [
     ({ expiresAt, authMethod }) => [expiresAt, authMethod],
@@ -64,8 +80,12 @@ export class AccountRow {
   #account = null;
   #isSelected;
 
-  /** @param {{isSelected: (id: number) => boolean, onSelect: (id: number, on: boolean) => void}} selection */
-  constructor(account, { isSelected, onSelect }) {
+  /**
+   * @param {{isSelected: (id: number) => boolean, onSelect: (id: number, on: boolean) => void}} selection
+   * @param {{orderable: () => boolean, neighbour: (id: number, by: number) => object|null}} moving whether the order can
+   *   be changed in the list that is shown, and who is above or below
+   */
+  constructor(account, { isSelected, onSelect }, moving) {
     this.#isSelected = isSelected;
     this.element = h("tr", { role: "row", dataset: { id: account.id } });
     for (const { name, title, classes } of COLUMNS) {
@@ -73,23 +93,23 @@ export class AccountRow {
       const attributes = { role: "cell", class: `${classes} col-${name}`, "data-label": label };
       this.element.append((this.#cells[name] = h("td", attributes)));
     }
-    this.#makeControls(account, onSelect);
+    this.#makeControls(account, onSelect, moving);
     this.update(account);
   }
 
-  #makeControls(account, onSelect) {
+  #makeControls(account, onSelect, moving) {
     const current = () => this.#account;
     this.checkbox = h("input", { type: "checkbox", class: "checkbox" });
     this.checkbox.addEventListener("change", () => onSelect(account.id, this.checkbox.checked));
     this.toggle = h("button", { type: "button", class: "switch", role: "switch" });
     this.toggle.addEventListener("click", () => busy(this.toggle, () => setDisabled(current(), !current().disabled)));
-    this.stepper = new PriorityStepper(current);
+    this.places = new Places(current, moving);
     this.link = h("a", { class: "truncate", href: `#/accounts/${account.id}` });
     this.under = h("span", { class: "sub truncate" });
     this.marks = h("span", { class: "marks" });
     this.#cells.select.append(this.checkbox);
     this.#cells.who.append(h("div", { class: "name-cell" }, h("div", { class: "name-line" }, this.link, this.marks), this.under));
-    this.#cells.priority.append(this.stepper.element);
+    this.#cells.priority.append(this.places.element);
     this.#cells.enabled.append(this.toggle);
     this.menu = menuButton({ label: "Actions", icon: "more", kind: "quiet", small: true }, () => entriesFor(current()));
     this.#cells.menu.append(this.menu);
@@ -114,44 +134,42 @@ export class AccountRow {
     set(this.toggle, "aria-checked", String(!account.disabled));
     set(this.toggle, "aria-label", `${name} enabled`);
     set(this.menu, "aria-label", `Actions for ${name}`);
-    this.stepper.update(account);
+    this.places.update(account);
     set(this.element, "data-state", stateOf(account).text);
   }
 }
 
-/** Two arrows and a number; presses in a row are one change. */
-class PriorityStepper {
-  #pending = null;
-  #timer = null;
-
-  constructor(account) {
+/** A grip to drag by, and two arrows that do the same by keyboard: one place up or down in the list that is shown. */
+class Places {
+  constructor(account, moving) {
     this.account = account;
+    this.moving = moving;
     this.number = h("output");
-    this.less = h("button", { type: "button", on: { click: () => this.#step(-1) } }, icon("arrow-up"));
-    this.more = h("button", { type: "button", on: { click: () => this.#step(1) } }, icon("arrow-down"));
-    this.element = h("div", { class: "stepper", role: "group" }, this.less, this.number, this.more);
+    this.grip = h("span", { class: "grip", title: "Drag to change the order" }, icon("grip"));
+    this.up = h("button", { type: "button", on: { click: () => this.#step(this.up, -1) } }, icon("arrow-up"));
+    this.down = h("button", { type: "button", on: { click: () => this.#step(this.down, 1) } }, icon("arrow-down"));
+    this.element = h("div", { class: "stepper", role: "group" }, this.grip, this.up, this.number, this.down);
   }
 
   update(account) {
     const name = nameOf(account);
-    const value = this.#pending ?? account.priority;
-    say(this.number, String(value));
-    this.less.disabled = value <= 0 || account.readOnly;
-    this.more.disabled = account.readOnly;
+    const movable = this.moving.orderable() && !account.readOnly;
+    const why = account.readOnly ? "It comes from the environment" : movable ? null : "Sort by priority to change the order";
+    say(this.number, String(priorityOf(account)));
+    this.grip.hidden = !movable;
     set(this.element, "aria-label", `Priority of ${name}`);
-    set(this.less, "aria-label", `Prefer ${name} more`);
-    set(this.more, "aria-label", `Prefer ${name} less`);
+    set(this.up, "aria-label", `Move ${name} up`);
+    set(this.down, "aria-label", `Move ${name} down`);
+    for (const [element, by] of [[this.up, -1], [this.down, 1]]) {
+      set(element, "title", why);
+      // Not `disabled`: a button that is pressed until the end must not lose the focus.
+      set(element, "aria-disabled", movable && this.moving.neighbour(account.id, by) ? null : "true");
+    }
   }
 
-  #step(by) {
-    this.#pending = Math.max(0, (this.#pending ?? this.account().priority) + by);
-    this.update(this.account());
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(async () => {
-      const value = this.#pending;
-      await setPriority(this.account(), value);
-      if (this.#pending === value) this.#pending = null;
-      this.update(this.account());
-    }, SETTLE);
+  #step(element, by) {
+    if (element.getAttribute("aria-disabled") === "true") return;
+    const { id } = this.account();
+    place(id, this.moving.neighbour(id, by).id, by > 0);
   }
 }

@@ -1,6 +1,9 @@
 /** The table of accounts. Rows are made as they are scrolled to, so that a thousand accounts cost no more than fifty. */
 import { h, icon, reconcile, set } from "../lib/dom.js";
+import { hiddenColumns, keepHiddenColumns } from "../lib/prefs.js";
 import { AccountRow, COLUMNS } from "./account-row.js";
+import { draggableRows } from "./drag.js";
+import { place } from "./order.js";
 
 const CHUNK = 50;
 
@@ -8,7 +11,13 @@ export class AccountTable {
   #accounts = [];
   #limit = CHUNK;
   #selected = new Set();
-  #hidden = new Set(COLUMNS.filter((column) => column.hidden).map((column) => column.name));
+  #hidden = new Set(hiddenColumns() ?? COLUMNS.filter((column) => column.hidden).map((column) => column.name));
+  #orderable = false;
+  #index = new Map();
+  #moving = {
+    orderable: () => this.#orderable,
+    neighbour: (id, by) => this.#accounts[(this.#index.get(id) ?? -9) + by] ?? null,
+  };
 
   /**
    * @param {Scope} scope
@@ -35,6 +44,7 @@ export class AccountTable {
     );
     observer.observe(this.more);
     scope.add(() => observer.disconnect());
+    draggableRows(this.body, scope, place);
     this.#applyColumns();
   }
 
@@ -50,12 +60,14 @@ export class AccountTable {
   /** Show these accounts, in this order. `fresh` starts at the top again, after a change of filter or order. */
   show(accounts, { fresh = false } = {}) {
     this.#accounts = accounts;
+    this.#index = new Map(accounts.map((account, index) => [account.id, index]));
     if (fresh) this.#limit = CHUNK;
     this.#render();
   }
 
   /** Mark the column that is sorted by. */
   sortedBy(key, descending) {
+    this.#orderable = key === "priority" && !descending;
     for (const [name, heading] of this.headings) {
       const sorted = name === key;
       set(heading, "aria-sort", sorted ? (descending ? "descending" : "ascending") : null);
@@ -86,10 +98,12 @@ export class AccountTable {
 
   toggleColumn(name) {
     if (!this.#hidden.delete(name)) this.#hidden.add(name);
+    keepHiddenColumns([...this.#hidden]);
     this.#applyColumns();
   }
 
   #applyColumns() {
+    this.table.classList.toggle("chosen", hiddenColumns() !== null);
     for (const { name } of COLUMNS) this.table.classList.toggle(`no-${name}`, this.#hidden.has(name));
   }
 
@@ -118,7 +132,7 @@ export class AccountTable {
   #render() {
     const shown = this.#accounts.slice(0, this.#limit);
     const selection = { isSelected: (id) => this.#selected.has(id), onSelect: (id, on) => this.#select(id, on) };
-    reconcile(this.body, shown, (account) => account.id, (account) => new AccountRow(account, selection));
+    reconcile(this.body, shown, (account) => account.id, (account) => new AccountRow(account, selection, this.#moving));
     const chosen = this.#accounts.filter((account) => this.#selected.has(account.id)).length;
     this.all.checked = chosen > 0 && chosen === this.#accounts.length;
     this.all.indeterminate = chosen > 0 && chosen < this.#accounts.length;

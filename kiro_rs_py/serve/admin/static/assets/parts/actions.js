@@ -32,8 +32,9 @@ export function setDisabled(account, disabled) {
   return act(() => api.post(`${path(account)}/disabled`, { disabled }), done);
 }
 
-export function setPriority(account, priority) {
-  return act(() => api.post(`${path(account)}/priority`, { priority }), `${nameOf(account)} has priority ${priority}.`);
+/** Another order of several: all of it, or nothing. */
+export function setPriorities(priorities) {
+  return act(() => api.post("/credentials/priorities", { priorities }), "The new order is saved.");
 }
 
 export function reset(account) {

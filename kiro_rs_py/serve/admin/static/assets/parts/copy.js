@@ -3,9 +3,9 @@ import { h, icon } from "../lib/dom.js";
 import { toast } from "./toast.js";
 import { button } from "./ui.js";
 
-/** A button that copies `text`, or what `text()` gives. */
-export function copyButton(text, label = "Copy") {
-  const element = button({ label, icon: "copy", kind: "quiet", small: true });
+/** A button that copies `text`, or what `text()` gives; `face` is its text if it is not to be an icon only. */
+export function copyButton(text, label = "Copy", face = null) {
+  const element = button({ label, text: face, icon: "copy", kind: face ? "primary" : "quiet", small: true });
   element.addEventListener("click", async () => {
     const worked = await copy(typeof text === "function" ? text() : text, element);
     if (!worked) return toast("The browser does not allow copying. Select the text instead.", "bad");

@@ -40,7 +40,7 @@ export class DeviceLogin {
     const { userCode, verificationUri, verificationUriComplete: uri, qr } = this.#login;
     const open = h("a", { class: "button primary", href: safeLink(uri), target: "_blank", rel: "noopener noreferrer" },
       icon("external"), h("span", null, "Open the page"));
-    const cancel = button({ text: "Cancel", kind: "quiet", small: true, onClick: () => this.#cancel() });
+    const cancel = button({ text: "Cancel", small: true, onClick: () => this.#cancel() });
     return card({},
       h("div", { class: "device" },
         h("ol", { class: "steps" },

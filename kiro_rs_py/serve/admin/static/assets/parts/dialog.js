@@ -1,5 +1,6 @@
 /** Questions that must be answered first. The browser's own dialog brings the focus in and back, and closes on Escape. */
 import { h, uid } from "../lib/dom.js";
+import { form } from "./form.js";
 import { button } from "./ui.js";
 
 /**
@@ -49,5 +50,30 @@ export function confirm({ title, text, action, danger, word }) {
     });
     dialog.showModal();
     typed?.focus();
+  });
+}
+
+/**
+ * A form in a dialog, which closes when `send` has worked; what `send` gives then, or null.
+ * @param {{title: string, fields: Array, submit: string, send: (values: object) => Promise<object>}} options
+ */
+export function formDialog({ title, fields, submit, send }) {
+  const titleId = uid("dialog");
+  let answer = null;
+  const cancel = button({ text: "Cancel", onClick: () => dialog.close() });
+  const keep = async (values) => {
+    answer = await send(values);
+    dialog.close();
+  };
+  const dialog = h("dialog", { class: "dialog wide", "aria-labelledby": titleId },
+    h("h2", { id: titleId }, title), form({ fields, submit, send: keep, cancel, grid: true }));
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
+    dialog.showModal();
+    fields[0].input.focus();
   });
 }

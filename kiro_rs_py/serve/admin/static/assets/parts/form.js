@@ -96,9 +96,10 @@ export function form({ fields, submit, icon: name, grid, extra, send, cancel }) 
   const onSubmit = async (event) => {
     event.preventDefault();
     error.hidden = true;
-    const wrong = fields.filter((entry) => !entry.validate());
+    const shown = fields.filter((entry) => !entry.element.hidden);
+    const wrong = shown.filter((entry) => !entry.validate());
     if (wrong.length) return wrong[0].input.focus();
-    const values = Object.fromEntries(fields.filter((entry) => entry.value).map((entry) => [entry.name, entry.value]));
+    const values = Object.fromEntries(shown.filter((entry) => entry.value).map((entry) => [entry.name, entry.value]));
     try {
       await busy(go, () => send(values));
     } catch (problem) {

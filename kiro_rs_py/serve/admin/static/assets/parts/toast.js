@@ -25,6 +25,11 @@ export function toast(text, kind = "good") {
   show(text, kind, null);
 }
 
+/** Tell screen readers only: everybody else sees it happen. */
+export function announce(text) {
+  fill(spoken.polite, h("p", null, text));
+}
+
 /** Say that something failed, in the server's words. */
 export function toastError(error) {
   show(error.message, "bad", null);

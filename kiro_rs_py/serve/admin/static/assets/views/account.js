@@ -6,6 +6,7 @@ import { reload, reloadAccounts } from "../lib/live.js";
 import { account as find, get, watch } from "../lib/store.js";
 import { ago, left } from "../lib/ticker.js";
 import { marks, methodOf, nameOf, planOf, quotaBar, shownEmail, stateChip, stateOf } from "../parts/account.js";
+import { historyCard, modelsCard, testCard } from "../parts/account-cards.js";
 import { checkBalance, entriesFor, refreshToken, remove, reset, setDisabled } from "../parts/actions.js";
 import { field, form } from "../parts/form.js";
 import { menuButton } from "../parts/menu.js";
@@ -49,14 +50,18 @@ const CONTENT = {
     text: "It may have been deleted, here or in the credentials file.",
     actions: [button({ text: "All accounts", href: "#/accounts" })],
   }))],
-  found: (scope, id) => [
-    head(scope, id),
-    advice(scope, id),
-    h("div", { class: "columns" },
-      h("div", { class: "stack" }, quota(scope, id), editor(id)),
-      h("div", { class: "stack" }, health(scope, id), identity(scope, id))),
-    requests(scope, id),
-  ],
+  found: (scope, id) => {
+    const test = testCard(scope, id);
+    return [
+      head(scope, id),
+      advice(scope, id),
+      h("div", { class: "columns detail" },
+        h("div", { class: "stack" }, quota(scope, id), test.element, editor(id)),
+        h("div", { class: "stack" }, health(scope, id), historyCard(scope, id), identity(scope, id))),
+      modelsCard(scope, id, test.offer),
+      requests(scope, id),
+    ];
+  },
 };
 
 /** Build a box's content from the account, anew whenever one of the facts changes. */
@@ -144,10 +149,11 @@ function quota(scope, id) {
 function health(scope, id) {
   const afresh = button({ text: "Reset", icon: "history", small: true });
   afresh.addEventListener("click", () => busy(afresh, () => reset(find(id))));
-  const keys = ["successCount", "failureTotal", "failureCount", "inFlight", "lastUsedAt", "lastError", "stateSince"];
+  const keys = ["successCount", "failureTotal", "failureCount", "inFlight", "lastUsedAt", "lastError", "stateSince", "successToday", "failureToday"];
   const box = about(scope, id, (entry) => keys.map((key) => entry[key]), (entry) => facts([
     ["Answered", count(entry.successCount)],
     ["Failed", entry.failureCount ? `${count(entry.failureTotal)}, ${count(entry.failureCount)} in a row` : count(entry.failureTotal)],
+    ["Last 24 hours", `${count(entry.successToday)} answered, ${count(entry.failureToday)} failed`],
     ["In flight", count(entry.inFlight)],
     ["Last used", ago(entry.lastUsedAt)],
     ["In this state", entry.stateSince && ["since ", ago(entry.stateSince)]],
@@ -215,7 +221,7 @@ function editor(id) {
   const away = button({ text: "Delete account…", icon: "trash", kind: "danger push", onClick: async () => {
     if (await remove(find(id))) location.hash = "#/accounts";
   } });
-  return card({ title: "Settings" }, form({ fields, submit: "Save", grid: true, send, cancel: [noProxy, away] }));
+  return card({ title: "Settings", attributes: { class: "card editor" } }, form({ fields, submit: "Save", grid: true, send, cancel: [noProxy, away] }));
 }
 
 function requests(scope, id) {

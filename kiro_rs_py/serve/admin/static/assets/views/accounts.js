@@ -7,11 +7,12 @@ import { methodOf, nameOf, STATES } from "../parts/account.js";
 import { COLUMNS } from "../parts/account-row.js";
 import { AccountTable } from "../parts/account-table.js";
 import { batch, checkBalances, removeMany } from "../parts/actions.js";
+import { priorityOf } from "../parts/order.js";
 import { showBeside } from "../parts/menu.js";
 import { blank, busy, button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
 
 const SORTS = {
-  priority: ["Priority", (account) => account.priority],
+  priority: ["Priority", priorityOf],
   name: ["Name", (account) => nameOf(account).toLowerCase()],
   state: ["State", (account) => Object.keys(STATES).indexOf(account.state)],
   credits: ["Credits used", (account) => account.balance?.usagePercentage ?? -1],
@@ -22,8 +23,8 @@ const SORTS = {
 export const accounts = {
   title: "Accounts",
   section: "accounts",
-  mount(root, scope) {
-    root.append(new AccountsPage(scope).element);
+  mount(root, scope, [state]) {
+    root.append(new AccountsPage(scope, state in STATES ? state : null).element);
   },
 };
 
@@ -31,7 +32,9 @@ class AccountsPage {
   #filter = { text: "", state: null, method: null, region: null };
   #sort = { key: "priority", descending: false };
 
-  constructor(scope) {
+  /** @param {string|null} state the filter to begin with */
+  constructor(scope, state) {
+    this.#filter.state = state;
     this.table = new AccountTable(scope, {
       onSelection: (ids) => this.#showBulk(ids),
       onSort: (key) => this.#sortBy(key),
@@ -51,7 +54,7 @@ class AccountsPage {
       button({ text: "Add account", icon: "plus", kind: "primary", href: "#/add" }),
     ] });
     this.element = h("div", { class: "page" }, this.head, this.waiting, this.content);
-    watch(["accounts", "failure", "masked"], (state) => this.#show(state), scope);
+    watch(["accounts", "failure", "masked", "order"], (state) => this.#show(state), scope);
   }
 
   #makeToolbar(scope) {

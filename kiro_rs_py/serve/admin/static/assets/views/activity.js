@@ -137,6 +137,8 @@ const ACTIONS = {
   "credential.add": "Account added", "credential.delete": "Account deleted", "credential.restore": "Account restored",
   "credential.edit": "Account changed", "credential.disabled": "Account switched", "credential.priority": "Priority set",
   "credential.reset": "Account reset", "credential.refresh": "Token refreshed", "credential.batch": "Several changed",
+  "credential.priorities": "Order changed", "credential.test": "Account tested",
+  "key.create": "Client key created", "key.edit": "Client key changed", "key.delete": "Client key deleted",
   "config.load-balancing": "Balancing changed", "login.start": "Sign-in begun", "login.cancel": "Sign-in cancelled",
   "import.start": "Import begun", "import.cancel": "Import cancelled", "session.open": "Signed in",
   "session.close": "Signed out", access: "Refused at the door",

@@ -26,7 +26,7 @@ export const connect = {
 
 function content(url, scope) {
   const key = field({ name: "client-key", label: "Your API key", secret: true,
-    hint: "The api_key of your configuration. Only put into the text below; it is not sent anywhere and not kept." });
+    hint: ["A ", h("a", { href: "#/keys" }, "client key"), ", or the api_key of your configuration. Only put into the text below; it is not sent anywhere and not kept."] });
   const fields = { url, get key() { return key.value || PLACEHOLDER; } };
   const panels = tabs("Client", CLIENTS.map(([name, build]) => [name, (inner) => guide(build, fields, key, inner)]), scope);
   return [

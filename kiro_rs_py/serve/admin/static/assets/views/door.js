@@ -10,6 +10,7 @@ export function mountDoor(root, scope, { enter, reason }) {
   document.title = "Sign in · kiro-rs-py";
   const key = field({ name: "key", label: "Admin key", required: true, secret: true, attributes: { autocomplete: "current-password" } });
   const go = button({ text: "Sign in", kind: "primary", type: "submit" });
+  const remember = h("input", { type: "checkbox", class: "checkbox", name: "remember" });
   const trouble = h("div", { role: "alert", hidden: true });
   const lock = new Lock(key, go, scope);
 
@@ -18,7 +19,7 @@ export function mountDoor(root, scope, { enter, reason }) {
     trouble.hidden = true;
     if (!key.validate() || lock.locked) return key.input.focus();
     try {
-      await busy(go, () => api.signIn(key.value));
+      await busy(go, () => api.signIn(key.value, remember.checked));
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       refused(error);
@@ -53,6 +54,8 @@ export function mountDoor(root, scope, { enter, reason }) {
           "form",
           { novalidate: true, on: { submit } },
           key.element,
+          h("label", { class: "check-line" }, remember, h("span", null, "Remember on this device",
+            h("span", { class: "muted small block" }, "Stay signed in when the browser is closed: until 12 hours without use, 7 days at most."))),
           trouble,
           go,
         ),
@@ -92,9 +95,10 @@ class Lock {
     const seconds = Math.ceil((this.#ends - Date.now()) / 1000);
     const label = this.go.querySelector("span");
     if (seconds > 0) {
-      this.key.setProblem("Too many wrong keys. Wait a moment before the next one.");
+      // Once at the field, which is read aloud; the seconds run on the button.
+      if (!this.go.disabled) this.key.setProblem("Too many wrong keys: the door is locked for a while, also for the right one.");
       this.go.disabled = true;
-      say(label, `Try again in ${seconds} s`);
+      say(label, `Locked for ${seconds} s`);
       return;
     }
     this.#ends = 0;

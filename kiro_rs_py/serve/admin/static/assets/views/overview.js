@@ -2,9 +2,10 @@
 import { h, icon, refill, say, set } from "../lib/dom.js";
 import { count, credits, latency, modelName, share, shortCount } from "../lib/format.js";
 import { reload } from "../lib/live.js";
-import { account, get, MOST_REQUESTS, watch } from "../lib/store.js";
+import { get, MOST_REQUESTS, watch } from "../lib/store.js";
 import { ago } from "../lib/ticker.js";
 import { nameOf, quotaBar, stateChip, underName } from "../parts/account.js";
+import { alertContent, idsOf } from "../parts/alerts.js";
 import { trafficChart } from "../parts/chart.js";
 import { words } from "../parts/request-table.js";
 import { blank, button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
@@ -68,10 +69,11 @@ const ADVICE = {
 
 function alerts(scope) {
   const box = h("div", { class: "stack tight" });
-  watch(["overview", "masked"], ({ overview: facts, masked }) => {
+  watch(["overview", "accounts", "masked"], ({ overview: facts, accounts, masked }) => {
     const list = facts.alerts.filter((alert) => alert.code !== "no_accounts");
     const { total, active } = facts.accounts;
-    refill(box, [list, total, active, masked], () => (list.length ? list.map(alertNotice) : well(total, active)));
+    const names = list.flatMap(idsOf).map((id) => nameById(accounts, id));
+    refill(box, [list, total, active, masked, names], () => (list.length ? list.map(alertNotice) : well(total, active)));
   }, scope);
   return box;
 }
@@ -82,12 +84,17 @@ function well(total, active) {
   return notice("good", h("p", null, h("strong", null, "All well. "), text));
 }
 
+function nameById(accounts, id) {
+  const entry = accounts?.credentials.find((other) => other.id === id);
+  return entry && [nameOf(entry), entry.balance?.nextResetAt];
+}
+
 function alertNotice(alert) {
   const [text, href] = ADVICE[alert.code] ?? ["Open", (id) => `#/accounts/${id}`];
-  const link = alert.credentialId === undefined ? null : button({ text, small: true, href: href(alert.credentialId) });
-  const entry = account(alert.credentialId);
-  const message = entry ? alert.message.replace(`Account #${entry.id}`, nameOf(entry)) : alert.message;
-  return notice(alert.level === "error" ? "bad" : "warn", h("p", null, message), link);
+  const ids = idsOf(alert);
+  const link = ids.length === 1 ? button({ text, small: true, href: href(ids[0]) })
+    : ids.length > 1 && button({ text: "Show them", small: true, href: `#/accounts/in/${alert.code}` });
+  return notice(alert.level === "error" ? "bad" : "warn", h("p", null, alertContent(alert)), link || null);
 }
 
 // --- numbers ---

@@ -1,9 +1,9 @@
 /** What can be chosen here, and what the configuration says. */
 import * as api from "../lib/api.js";
 import { h, refill } from "../lib/dom.js";
-import { duration } from "../lib/format.js";
+import { absolute, duration } from "../lib/format.js";
 import { theme } from "../lib/prefs.js";
-import { watch } from "../lib/store.js";
+import { isOn, possible, refused, switchNotifications } from "../parts/notify.js";
 import { chooseTheme } from "../parts/theme.js";
 import { toast, toastError } from "../parts/toast.js";
 import { blank, card, chip, facts, failure, pageHead, skeleton, tag } from "../parts/ui.js";
@@ -12,7 +12,7 @@ export const settings = {
   title: "Settings",
   section: "settings",
   mount(root, scope) {
-    root.append(h("div", { class: "page" }, pageHead({ title: "Settings" }), balancing(scope), appearance(), about(scope), configuration(scope)));
+    root.append(h("div", { class: "page" }, pageHead({ title: "Settings" }), balancing(scope), appearance(), notifications(), about(scope), configuration(scope)));
   },
 };
 
@@ -66,17 +66,38 @@ function appearance() {
   return card({ title: "Appearance" }, radioCards("theme", "Theme", THEMES, theme(), chooseTheme));
 }
 
+/** Off by default, and for this device only: what the page itself shows, told while it is open in the background. */
+function notifications() {
+  const toggle = h("button", { type: "button", class: "switch", role: "switch", "aria-label": "Notifications" });
+  const text = h("p", { class: "muted small", role: "status" });
+  const show = (on) => {
+    toggle.setAttribute("aria-checked", String(on));
+    toggle.disabled = !possible() || (refused() && !on);
+    text.textContent = !possible() ? "This browser shows notifications on https and on this machine's own address only."
+      : refused() ? "The browser was told not to show them; its settings for this page can change that."
+        : "When an account needs a login, its quota is reached, or none can be used. While this page is open; for this device.";
+  };
+  toggle.addEventListener("click", async () => show(await switchNotifications(!isOn())));
+  show(isOn());
+  return card({ title: "Notifications" }, h("div", { class: "row between nowrap-row" }, text, toggle));
+}
+
 function about(scope) {
-  const box = h("div");
-  watch(["overview"], ({ overview }) => {
-    if (!overview) return refill(box, "loading", () => skeleton("", ""));
-    return refill(box, [overview.version, Math.floor(overview.uptimeSeconds / 60), overview.baseUrl, overview.storeDegraded], () => facts([
-      ["Version", `kiro-rs-py ${overview.version}`],
-      ["Running for", duration(overview.uptimeSeconds)],
-      ["Address", h("code", null, overview.baseUrl)],
-      ["Credentials file", overview.storeDegraded ? chip("bad", "error", "cannot be written") : chip("good", "check-circle", "up to date")],
-    ]));
-  }, scope);
+  const box = h("div", null, skeleton("", ""));
+  const file = (path) => path && h("code", { class: "path" }, path);
+  const show = (here) => refill(box, { ...here, uptimeSeconds: Math.floor(here.uptimeSeconds / 60) }, () => facts([
+    ["Version", `kiro-rs-py ${here.version}, Python ${here.python}`],
+    ["Running for", `${duration(here.uptimeSeconds)}, since ${absolute(here.startedAt)}`],
+    ["Configuration", file(here.files.config) ?? "no file"],
+    ["Accounts", file(here.files.credentials)],
+    ["State", file(here.files.state)],
+    ["Saving", here.unsavedBecause ? chip("bad", "error", here.unsavedBecause) : chip("good", "check-circle", "Everything is on disk")],
+    ["Lock", here.lock.state === "free" ? chip("good", "check-circle", "Free") : chip("warn", "warning", `Held by ${here.lock.holder}`)],
+    ["Updates", "Not looked for: the program asks nobody but Kiro. The changelog of a newer version says what is new."],
+  ]));
+  const ask = () => load(box, scope, "/about", show);
+  ask();
+  scope.every(15_000, () => document.hidden || ask());
   return card({ title: "About" }, box);
 }
 

@@ -6,6 +6,7 @@ import { reconnect } from "../lib/live.js";
 import { toggleMask } from "../lib/prefs.js";
 import { Router } from "../lib/router.js";
 import { watch } from "../lib/store.js";
+import { keepNotifying } from "../parts/notify.js";
 import { themeButton } from "../parts/theme.js";
 import { button } from "../parts/ui.js";
 import { account } from "./account.js";
@@ -14,12 +15,14 @@ import { activity } from "./activity.js";
 import { add, addApiKey, addBuilderId, addIdc, addToken } from "./add.js";
 import { connect } from "./connect.js";
 import { imports } from "./import.js";
+import { keys } from "./keys.js";
 import { overview } from "./overview.js";
 import { settings } from "./settings.js";
 
 const ROUTES = [
   [/^\/$/, overview],
-  [/^\/accounts$/, accounts],
+  [/^\/accounts(?:\/in\/([a-z_]+))?$/, accounts],
+  [/^\/keys$/, keys],
   [/^\/accounts\/(-?\d+)$/, account],
   [/^\/add$/, add],
   [/^\/add\/builder-id$/, addBuilderId],
@@ -35,6 +38,7 @@ const ROUTES = [
 const SECTIONS = [
   ["overview", "#/", "Overview"],
   ["accounts", "#/accounts", "Accounts"],
+  ["keys", "#/keys", "Keys"],
   ["activity", "#/activity", "Activity"],
   ["connect", "#/connect", "Connect"],
   ["settings", "#/settings", "Settings"],
@@ -70,6 +74,7 @@ export function mountShell(root, scope, { leave }) {
     ),
   );
   keepBalances(scope);
+  keepNotifying(scope);
   watch(["overview"], ({ overview: facts }) => countWanting(wanting, facts), scope);
   new Router(ROUTES, outlet, (screen, first) => {
     for (const [name, link] of links) set(link, "aria-current", name === screen.section ? "page" : null);
