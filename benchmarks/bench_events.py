@@ -11,13 +11,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 from benchmarks.timing import measure, report, wants_json
 from kiro_rs_py.codec.decoder import EventStreamDecoder
-from kiro_rs_py.codec.frame import Frame, event_frame
+from kiro_rs_py.codec.frame import Frame, event_block, event_frame
 from kiro_rs_py.convert.blocks import ThinkingFormat
-from kiro_rs_py.convert.events import AssistantText, KiroEvent, parse_event
+from kiro_rs_py.convert.events import HEADER_BLOCKS, AssistantText, KiroEvent, parse_event
 from kiro_rs_py.convert.message_events import MessageStreamEvent, TextDelta, encode_events
 from kiro_rs_py.convert.response import MessageStream
 
@@ -49,9 +48,7 @@ def candidates() -> dict[str, Callable[[], object]]:
     """What is measured; each call handles EVENTS events."""
     plain, *others = TEXTS.items()
     frame = frame_of(plain[1])
-    parsed = Frame(
-        MappingProxyType({":event-type": "assistantResponseEvent", ":message-type": "event"}), payload_of(plain[1])
-    )
+    parsed = Frame(HEADER_BLOCKS[event_block("assistantResponseEvent")], payload_of(plain[1]))
     return {
         YARDSTICK: partial(json_work, plain[1]),
         "whole way, 1 frame a read": partial(whole_way, [frame] * EVENTS),
@@ -59,6 +56,7 @@ def candidates() -> dict[str, Callable[[], object]]:
         "whole way, thinking on": partial(whole_way, [frame * 8] * (EVENTS // 8), thinking=True),
         "whole way, a stop sequence": partial(whole_way, [frame * 8] * (EVENTS // 8), stop_sequences=("\n\nHuman:",)),
         "native thinking": partial(whole_way, [reasoning_frame(plain[1]) * 8] * (EVENTS // 8), thinking=True),
+        "a tool's input": partial(whole_way, [b"".join(tool_frame(plain[1]) for _ in range(8))] * (EVENTS // 8)),
         "of it decode, 1 frame a read": partial(decode, [frame] * EVENTS),
         "of it decode, 8 frames a read": partial(decode, [frame * 8] * (EVENTS // 8)),
         "of it start and end, once a stream": partial(whole_way, [frame]),
@@ -92,6 +90,12 @@ def reasoning_frame(text: str) -> bytes:
     return event_frame("reasoningContentEvent", json.dumps({"text": text}, separators=(",", ":")).encode())
 
 
+def tool_frame(text: str) -> bytes:
+    """One frame of a tool call's input, in mid-call; the text is no JSON, which nobody asks before its end."""
+    fragment = {"name": "Write", "toolUseId": "tooluse_0123456789abcdefghijkl", "input": text}
+    return event_frame("toolUseEvent", json.dumps(fragment, separators=(",", ":")).encode())
+
+
 def json_work(text: str) -> None:
     """The yardstick."""
     payload = payload_of(text)
@@ -102,7 +106,7 @@ def json_work(text: str) -> None:
 
 def whole_way(reads: list[bytes], *, thinking: bool = False, stop_sequences: tuple[str, ...] = ()) -> None:
     """One stream, as serve drives it: all events of one read are encoded together."""
-    decoder = EventStreamDecoder()
+    decoder = EventStreamDecoder(HEADER_BLOCKS)
     stream = new_stream(thinking=thinking, stop_sequences=stop_sequences)
     for data in reads:
         events: list[MessageStreamEvent] = []
@@ -131,7 +135,7 @@ def new_stream(*, thinking: bool = False, stop_sequences: tuple[str, ...] = ()) 
 
 def decode(reads: list[bytes]) -> None:
     """Bytes to frames."""
-    decoder = EventStreamDecoder()
+    decoder = EventStreamDecoder(HEADER_BLOCKS)
     for data in reads:
         decoder.receive_data(data)
         while decoder.next_frame() is not None:

@@ -86,7 +86,7 @@ def serve(command: Sequence[str], environ: Mapping[str, str], port: int, *, answ
     """Seconds until a connection is accepted or, with ``answer``, the first request on it is answered."""
     start = time.perf_counter()
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        with connect(port) as connection:
+        with connect(port, process) as connection:
             if answer:
                 connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 connection.recv(1)
@@ -97,12 +97,13 @@ def serve(command: Sequence[str], environ: Mapping[str, str], port: int, *, answ
     return seconds
 
 
-def connect(port: int) -> socket.socket:
-    while True:
+def connect(port: int, process: subprocess.Popen[bytes]) -> socket.socket:
+    while process.poll() is None:
         try:
             return socket.create_connection(("127.0.0.1", port))
         except ConnectionRefusedError:
             time.sleep(0.001)
+    sys.exit(f"error: the server ended with {process.returncode}")
 
 
 def free_port() -> int:

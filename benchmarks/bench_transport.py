@@ -99,13 +99,14 @@ async def candidates(url: str) -> AsyncIterator[dict[str, Call]]:
     """What is measured: each call is one answer."""
     config = Config(upstream_url=url, first_event_timeout_seconds=30.0)
     stock_limits = httpx.Limits(max_connections=None)
+    http = HttpClients(config)
     async with (
-        HttpClients(config) as http,
         httpx.AsyncClient(trust_env=False, limits=stock_limits, timeout=30.0) as stock,
+        httpx.AsyncClient(trust_env=False, transport=http.transport(), timeout=30.0) as ours,
     ):
         yield {
             STOCK: partial(through_httpx, stock, config, url),
-            "httpx, our transport": partial(through_httpx, http.client(), config, url),
+            "httpx, our transport": partial(through_httpx, ours, config, url),
             "KiroClient": partial(through_client, KiroClient(config, OneCredential(), http)),
         }
 
@@ -169,7 +170,7 @@ async def through_httpx(client: httpx.AsyncClient, config: Config, url: str) -> 
 
 
 async def through_client(client: KiroClient) -> None:
-    """The whole of it: lease, attempts, first event, watchdog, decoding."""
+    """The whole of it: lease, attempts, first event, decoding."""
     count = 0
     async with client.converse(CONVERSATION, request_id="req_bench") as stream:
         while (events := await stream.next_events()) is not None:

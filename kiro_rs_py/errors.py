@@ -12,6 +12,7 @@
     │   ├── MethodNotAllowed
     │   ├── BodyTimeout              the request body came too slowly
     │   ├── RequestTooLarge          the inbound body limit
+    │   ├── UnsupportedEncoding      a compressed request body
     │   └── ProxyBusy                our own ceiling of simultaneous requests
     ├── UpstreamError                Kiro said no, or said nothing
     │   ├── UpstreamRejected         400: the request itself
@@ -110,6 +111,13 @@ class RequestTooLarge(ClientError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"The request body is larger than {limit} bytes. Send less, or raise maxInboundBodyBytes.")
         self.limit = limit
+
+
+class UnsupportedEncoding(ClientError):
+    """The inbound body is compressed (content-encoding)."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The request body has the content encoding {encoding}. Send it without one.")
 
 
 class ProxyBusy(ClientError):
