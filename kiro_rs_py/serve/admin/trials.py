@@ -10,15 +10,16 @@ import trio
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.convert.calibration import Calibrations
-from kiro_rs_py.convert.events import AssistantText
+from kiro_rs_py.convert.events import AssistantText, Fault
 from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.convert.request import ConversionOptions, RequestIds
-from kiro_rs_py.errors import KiroError, NotFound, NoUsableCredential, UpstreamTimeout
+from kiro_rs_py.errors import EmptyAnswer, KiroError, NotFound, NoUsableCredential, UpstreamTimeout
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.refusals import Refusal, invalid_field, no_such_account, too_many
 from kiro_rs_py.serve.ids import new_message_id, new_request_id, new_uuid
 from kiro_rs_py.serve.messages import Prepared, prepare
 from kiro_rs_py.upstream.client import KiroClient
+from kiro_rs_py.upstream.failures import classify_fault
 from kiro_rs_py.upstream.leases import Lease
 from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
 
@@ -129,10 +130,13 @@ class Trials:
                     window=prepared.window,
                 ) as stream:
                     while (batch := await stream.next_events()) is not None:
-                        first = _milliseconds(began) if first is None else first
-                        said = "".join(event.content for event in batch if isinstance(event, AssistantText))
-                        text = (text + said)[:LONGEST_TEXT]
-                error = None
+                        for event in batch:
+                            if isinstance(event, Fault):
+                                raise classify_fault(event)
+                            if isinstance(event, AssistantText):
+                                first = _milliseconds(began) if first is None else first
+                                text = (text + event.content)[:LONGEST_TEXT]
+                error = None if text.strip() else EmptyAnswer("Kiro answered without any content.")
         except NoUsableCredential:
             error = NoUsableCredential(_why_not(self._status(credential_id)))
         except KiroError as problem:

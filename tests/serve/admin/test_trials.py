@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import CHAT
+from kiro_rs_py.simulator.scenario import Scenario
 from tests.serve.admin.estate import Estate, code_of, open_estate
 
 ONE, TWO = Account(name="one"), Account(name="two")
@@ -76,6 +78,22 @@ async def test_a_failure_is_an_answer_and_counts_as_any_other(estate: Estate) ->
     estate.clocks.advance(11)
     answer = await estate.client.post("credentials/1/test")
     assert code_of(answer) == (409, "invalid_request", "not_active")
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ([{"exception": {"name": "InternalServerException", "message": "sorry"}}], "UpstreamUnavailable"),
+        ([{"text": "rea"}, {"exception": {"name": "ThrottlingException", "message": "slow"}}], "Throttled"),
+        ([{"frame": {"event": "meteringEvent", "payload": {"usage": 0.1}}}, {"end": True}], "EmptyAnswer"),
+    ],
+)
+async def test_an_answer_that_breaks_or_says_nothing_is_no_success(
+    estate: Estate, steps: list[JsonObject], code: str
+) -> None:
+    estate.simulator.scenario = Scenario.steps(*steps * 9)
+    body = (await estate.client.post("credentials/1/test")).json()
+    assert (body["ok"], body["error"]["code"]) == (False, code)
 
 
 async def test_a_dead_login_is_named(estate: Estate) -> None:
