@@ -65,7 +65,7 @@ def test_help(args: list[str], home: Path) -> None:
 def test_rendered_help_and_version(args: list[str], home: Path) -> None:
     pages = home / "pages"
     pages.mkdir()
-    for name in ("index", "serve"):
+    for name in ("_", "serve"):
         (pages / f"{name}.txt").write_text("Usage: …\n")
     assert not imported_by(home, *args) & (ENGINES | ROOMS | TYPER | SETTINGS | {"kiro_rs_py.convert", "dataclasses"})
 
