@@ -23,6 +23,7 @@ from kiro_rs_py.upstream.store import CredentialStore
 TOPIC = "accounts"
 SOON = timedelta(days=7)
 _LOGIN = "Log in again with `kiro-rs-py login`."
+_SUPPORT = "Ask the provider's support; when it is open again, `kiro-rs-py accounts enable {}`."
 _ENOUGH_BYTES = 2**20
 
 
@@ -112,7 +113,8 @@ def _account(account: Credential, saved: SavedStanding | None, config: Config, n
         return finding_of("error", "proxy", f"{name}: {error}", "Correct its proxyUrl.")
     standing = saved if saved is not None and saved.fingerprint == account.fingerprint else None
     if standing is not None and standing.state not in ("cooling", "exhausted"):
-        return finding_of("error", TOPIC, f"{name}: {standing.cause}", _LOGIN)
+        fix = _SUPPORT.format(account.id) if standing.state == "suspended" else _LOGIN
+        return finding_of("error", TOPIC, f"{name}: {standing.cause}", fix)
     ends = account.client_secret_expires_at
     if ends is not None and ends <= now:
         message = f"{name}: its client registration expired on {ends:%Y-%m-%d}, so its token cannot be refreshed."

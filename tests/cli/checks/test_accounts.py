@@ -114,6 +114,10 @@ def test_what_the_last_server_learnt(
     save(config, standing)
     ((got, message),) = of_accounts(check_accounts(config, {}, NOW).findings)
     assert (got, words in message) == (level, True), message
+    if level == "error":
+        (fix,) = (finding.fix for finding in check_accounts(config, {}, NOW).findings if finding.level == "error")
+        # A new login does not help a suspended account.
+        assert ("login" in fix) == (state == "reauth_required")
     save(config, replace(standing, fingerprint="of an older login"))
     assert [level for level, _ in of_accounts(check_accounts(config, {}, NOW).findings)] == ["ok"]
 
