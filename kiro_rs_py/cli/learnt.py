@@ -20,6 +20,7 @@ def calibration_for(model: str, *, config: Path | None = None, credentials: Path
 
     ``config`` and ``credentials`` as on the command line. Without trouble: counting needs no configuration.
     """
+    from kiro_rs_py.config.files import beside
     from kiro_rs_py.convert.calibration import Calibration, parse_calibration
     from kiro_rs_py.errors import ConfigError
 
@@ -27,7 +28,7 @@ def calibration_for(model: str, *, config: Path | None = None, credentials: Path
         if config is None and credentials is None and _nothing_is_set_or_kept():
             return Calibration()
         settings = _settings(config, credentials)
-        table = _calibrations(state_path(settings.credentials_path))
+        table = _calibrations(beside(settings.credentials_path, "state"))
         if not table:
             return Calibration()
         from kiro_rs_py.convert.models import catalog_from_settings
@@ -45,12 +46,13 @@ def _nothing_is_set_or_kept() -> bool:
     So it is where no server runs, and to find that out takes a third of the time that reading the settings takes.
     """
     from kiro_rs_py.cli.folders import user_folders
-    from kiro_rs_py.config.files import find_config_file, find_credentials_file
+    from kiro_rs_py.config.files import beside, find_config_file, find_credentials_file
 
     folders = user_folders()
     if any(name.startswith("KIRO_RS_") for name in os.environ) or find_config_file(None, folders) is not None:
         return False
-    return not os.path.exists(state_path(find_credentials_file(None, folders)))  # which raises nothing, unlike Path's
+    state = beside(find_credentials_file(None, folders), "state")
+    return not os.path.exists(state)  # which raises nothing, unlike Path's
 
 
 def _settings(config: Path | None, credentials: Path | None) -> Config:
@@ -74,8 +76,3 @@ def _calibrations(path: Path) -> dict[str, object]:
         return {}
     table = document.get("calibrations")
     return table if isinstance(table, dict) else {}
-
-
-def state_path(credentials: Path) -> Path:
-    """Where :class:`~kiro_rs_py.upstream.state.StateStore` keeps the state of these credentials."""
-    return credentials.with_name(f"{credentials.stem}.state.toml")

@@ -114,6 +114,11 @@ def _refuse_constant(word: str) -> object:
     raise ValueError(f"{word} is no JSON number")
 
 
+def beside(credentials: Path, kind: str) -> Path:
+    """A file of our own that goes with the credentials: ``credentials.json`` → ``credentials.state.toml``."""
+    return credentials.with_name(f"{credentials.stem}.{kind}.toml")
+
+
 def find_credentials_file(config_path: Path | None, folders: Folders) -> Path:
     """Where the credentials are when nothing names them: beside the config file, else in the user's data directory.
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
+from kiro_rs_py.config.files import beside
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.serve.client_keys import ClientKey
-from kiro_rs_py.upstream.atomic import make_private_folder, replace_file, tighten
+from kiro_rs_py.upstream.atomic import Stamp, make_private_folder, replace_file, stamp_of, tighten
 from kiro_rs_py.upstream.locks import FileLock
 
 LOCK_SECONDS = 5.0
@@ -24,14 +24,6 @@ LOCK_SECONDS = 5.0
 _MEMBERS = frozenset(
     {"id", "name", "prefix", "sha256", "enabled", "created_at", "expires_at", "models", "last_used_at", "requests"}
 )
-
-
-class Stamp(NamedTuple):
-    """Tells one state of the file from another; every rename gives a new inode."""
-
-    modified_ns: int
-    size: int
-    inode: int
 
 
 class KeyFile:
@@ -44,15 +36,11 @@ class KeyFile:
     @classmethod
     def beside(cls, credentials_path: Path) -> KeyFile:
         """``credentials.json`` → ``credentials.keys.toml`` in the same folder."""
-        return cls(credentials_path.with_name(f"{credentials_path.stem}.keys.toml"))
+        return cls(beside(credentials_path, "keys"))
 
     def stamp(self) -> Stamp | None:
         """The file's present state, None while it is missing or out of reach."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+        return stamp_of(self.path)
 
     def load(self) -> list[ClientKey]:
         """Its keys; none if there is no file."""

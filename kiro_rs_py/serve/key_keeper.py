@@ -12,7 +12,8 @@ import trio
 
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.serve.client_keys import ClientKey, KeyRing, utc_now
-from kiro_rs_py.serve.key_file import KeyFile, Stamp
+from kiro_rs_py.serve.key_file import KeyFile
+from kiro_rs_py.upstream.atomic import Stamp
 from kiro_rs_py.upstream.beside import tasks_beside
 
 logger = logging.getLogger(__name__)

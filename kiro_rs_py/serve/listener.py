@@ -184,7 +184,8 @@ def _bind_file(path: Path) -> Bound:
     # Between bind and listen a socket looks dead to others.
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire(LOCK_SECONDS)
+        if not lock.acquire(LOCK_SECONDS):
+            raise BindError(f"Another program is making {path}. Stop it, or choose another path in admin_listen.")
         _clear(path)
         sock.bind(str(path))
         # Before it listens, so that nobody else can have come in.

@@ -20,6 +20,7 @@ from typing import Literal, NoReturn, TypeAlias, cast
 import tomli_w
 import trio
 
+from kiro_rs_py.config.files import beside
 from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
 from kiro_rs_py.convert.calibration import Calibration, Calibrations, parse_calibration
 from kiro_rs_py.convert.discovered import DiscoveredModel, parse_models
@@ -120,7 +121,7 @@ class StateStore:
     @classmethod
     def beside(cls, credentials_path: Path) -> StateStore:
         """``credentials.json`` → ``credentials.state.toml`` in the same folder."""
-        return cls(credentials_path.with_name(f"{credentials_path.stem}.state.toml"))
+        return cls(beside(credentials_path, "state"))
 
     def load(self) -> State:
         """Read; blocking. Never raises: what cannot be read is empty, after a warning.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kiro_rs_py.cli.learnt import calibration_for, state_path
+from kiro_rs_py.cli.learnt import calibration_for
+from kiro_rs_py.config.files import beside
 from kiro_rs_py.convert.calibration import Calibration
 from kiro_rs_py.convert.discovered import DiscoveredModel
 from kiro_rs_py.upstream.state import ListedModels, State, StateStore
@@ -33,11 +34,6 @@ def credentials(home: Path) -> Path:
     path.write_text("[]")
     StateStore.beside(path).update_now(change)
     return path
-
-
-def test_the_state_is_where_the_server_keeps_it(tmp_path: Path) -> None:
-    path = tmp_path / "my.credentials.json"
-    assert state_path(path) == StateStore.beside(path).path
 
 
 @pytest.mark.usefixtures("credentials")
@@ -71,7 +67,7 @@ def test_files_named_in_a_configuration(credentials: Path, home: Path, monkeypat
 
 @pytest.mark.parametrize("content", ["", "[", "calibrations = 5", '[calibrations."x"]\nsamples = 1'])
 def test_a_state_without_anything_of_use(content: str, credentials: Path) -> None:
-    state_path(credentials).write_text(content)
+    beside(credentials, "state").write_text(content)
     assert calibration_for("claude-sonnet-4-5") == Calibration()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kiro_rs_py.config.files import Folders, find_config_file, find_credentials_file, read_config_file
+from kiro_rs_py.config.files import Folders, beside, find_config_file, find_credentials_file, read_config_file
 from kiro_rs_py.errors import ConfigError
 
 
@@ -31,6 +31,10 @@ def test_search_order(folders: Folders, tmp_path: Path) -> None:
     named = tmp_path / "mine.toml"
     named.touch()
     assert find_config_file(named, folders) == named
+
+
+def test_a_file_beside_the_credentials() -> None:
+    assert beside(Path("a/my.credentials.json"), "state") == Path("a/my.credentials.state.toml")
 
 
 def test_a_named_file_must_exist(folders: Folders, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import trio
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import BindError
+from kiro_rs_py.serve import listener
 from kiro_rs_py.serve.listener import ServerAddress, _explain, _explain_file, bind, bind_admin, bind_all, open_listeners
+from kiro_rs_py.upstream.locks import FileLock
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,16 @@ def test_of_two_that_start_at_once_one_is_told(tmp_path: Path) -> None:
     for start in starts:
         start.communicate("\n")
     assert sorted(line.partition(" listens")[0] for line in told) == ["A running program", "bound"]
+
+
+@needs_socket_files
+def test_a_start_that_hangs_while_it_makes_the_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "LOCK_SECONDS", 0.0)
+    lock = FileLock(tmp_path / ".admin.sock.lock")
+    assert lock.try_acquire()
+    with pytest.raises(BindError, match="Another program is making"):
+        bind_admin(f"unix:{tmp_path / 'admin.sock'}")
+    lock.release()
 
 
 @needs_socket_files
