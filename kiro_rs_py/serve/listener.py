@@ -20,15 +20,16 @@ from kiro_rs_py.config.values import split_listen
 from kiro_rs_py.errors import BindError
 
 if TYPE_CHECKING:
-    import trio
-
     from kiro_rs_py.config import Config
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
+# Accepted sockets inherit these options.
+# What the kernel holds for a slow client beyond what is on its way.
+UNSENT_BYTES = 16 * 1024
 # A peer that acknowledges nothing for so long is gone; without it a vanished client holds its stream for a quarter of
-# an hour (stack.md P2). Accepted sockets inherit the option.
+# an hour (stack.md P2).
 USER_TIMEOUT_MS = 30_000
 LOCK_SECONDS = 5.0
 """How long a start waits for another one that is making the same socket file."""
@@ -61,12 +62,6 @@ class Bound:
     address: ServerAddress
     admin: Bound | None = None
     file: os.stat_result | None = None
-
-    def listeners(self) -> list[trio.SocketListener]:
-        """The sockets in Trio's hands."""
-        import trio
-
-        return [trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self.sockets]
 
     def close(self) -> None:
         """Listen no longer. The socket file goes too, unless it is another's by now."""
@@ -101,12 +96,6 @@ def bind_admin(listen: str) -> Bound:
     """Listen on ``host:port`` or ``unix:path`` (the setting ``admin_listen``). Raises :class:`BindError`."""
     place = split_listen(listen)
     return _bind_file(place) if isinstance(place, Path) else bind(*place, options=("admin_listen", "admin_listen"))
-
-
-def open_listeners(host: str, port: int) -> tuple[list[trio.SocketListener], ServerAddress]:
-    """As :func:`bind`, for those who have Trio."""
-    bound = bind(host, port)
-    return bound.listeners(), bound.address
 
 
 def bind(host: str, port: int, options: tuple[str, str] = ("--host", "--port")) -> Bound:
@@ -147,6 +136,8 @@ def _listen(family: int, address: tuple[Any, ...], port: int) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         sock.bind((address[0], port, *address[2:]))

@@ -208,10 +208,10 @@ async def _serve_bound(
     """Accept connections on all sockets until ``stop``; see :func:`serve_connections`."""
     serve_app = partial(serve_connections, stop=stop, grace=grace)
     async with trio.open_nursery() as doors:
-        await doors.start(serve_app, server.app, bound.listeners())
+        await doors.start(serve_app, server.app, bound.sockets)
         logger.info("serving on %s", bound.address.url)
         if bound.admin is not None and server.admin_app is not None:
-            await doors.start(serve_app, server.admin_app, bound.admin.listeners())
+            await doors.start(serve_app, server.admin_app, bound.admin.sockets)
             logger.info("administration on %s", bound.admin.address.url)
         task_status.started()
 

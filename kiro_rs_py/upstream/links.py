@@ -27,13 +27,14 @@ class Link(Protocol):
 
 
 class SocketLink:
-    """A connected TCP socket, taken over from Trio's."""
+    """A connected socket, the standard library's.
 
-    def __init__(self, connected: trio.socket.SocketType) -> None:
-        # Trio connects, then we read the plain socket ourselves: waiting first and reading then is one system call
-        # and one pass of the scheduler less per read than trio's own recv (stack.md P14).
-        family, kind, protocol = connected.family, connected.type, connected.proto
-        self._socket = socket.socket(family, kind, protocol, fileno=connected.detach())
+    Not Trio's: waiting first and reading then is one system call and one pass of the scheduler less per read than
+    Trio's own recv (stack.md P14).
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
         self._socket.setblocking(False)
         self._closed = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
 from collections.abc import Callable
 from typing import NamedTuple
@@ -58,7 +59,7 @@ def proxy_authorization(proxy: Proxy) -> HeaderList:
 async def _connect(host: str, port: int) -> Link:
     address = parse_address(host)
     if address is None:
-        return SocketLink((await trio.open_tcp_stream(host, port)).socket)
+        return _take_over((await trio.open_tcp_stream(host, port)).socket)
     # One address is nothing to race for, and the race is most of the price of a connection on this machine.
     family = trio.socket.AF_INET if address.version == 4 else trio.socket.AF_INET6
     connection = trio.socket.socket(family, trio.socket.SOCK_STREAM)
@@ -68,7 +69,12 @@ async def _connect(host: str, port: int) -> Link:
     except BaseException:
         connection.close()
         raise
-    return SocketLink(connection)
+    return _take_over(connection)
+
+
+def _take_over(connected: trio.socket.SocketType) -> SocketLink:
+    family, kind, protocol = connected.family, connected.type, connected.proto
+    return SocketLink(socket.socket(family, kind, protocol, fileno=connected.detach()))
 
 
 async def _connect_proxy(proxy: Proxy, tls: Callable[[], ssl.SSLContext]) -> Link:

@@ -18,7 +18,7 @@ import trio.testing
 from kiro_rs_py.serve import hardening
 from kiro_rs_py.serve.connections import serve_connections
 from kiro_rs_py.serve.hardening import Inbox, check_seams
-from kiro_rs_py.serve.listener import open_listeners
+from kiro_rs_py.serve.listener import bind
 
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 
@@ -119,15 +119,15 @@ async def read_until(stream: trio.SocketStream, end: bytes) -> bytes:
 
 @asynccontextmanager
 async def running(app: SmallApp, *, grace: float = 0.2) -> AsyncIterator[Server]:
-    listeners, address = open_listeners("127.0.0.1", 0)
+    bound = bind("127.0.0.1", 0)
     stop = trio.Event()
 
     async def serve(task_status: trio.TaskStatus[None]) -> None:
-        await serve_connections(app, listeners, stop=stop, grace=grace, task_status=task_status)
+        await serve_connections(app, bound.sockets, stop=stop, grace=grace, task_status=task_status)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(serve)
-        yield Server(app, address.port, stop)
+        yield Server(app, bound.address.port, stop)
         stop.set()
 
 

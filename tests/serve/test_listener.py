@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import trio
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import BindError
 from kiro_rs_py.serve import listener
-from kiro_rs_py.serve.listener import ServerAddress, _explain, _explain_file, bind, bind_admin, bind_all, open_listeners
+from kiro_rs_py.serve.listener import ServerAddress, _explain, _explain_file, bind, bind_admin, bind_all
 from kiro_rs_py.upstream.locks import FileLock
 
 
@@ -33,33 +34,24 @@ def test_the_url_works_on_this_machine(host: str, url: str) -> None:
 
 
 async def test_port_0_is_one_real_port_on_every_address_of_the_name() -> None:
-    listeners, address = open_listeners("localhost", 0)
+    bound = bind("localhost", 0)
     try:
-        assert address.port
-        assert {listener.socket.getsockname()[1] for listener in listeners} == {address.port}
-        async with await trio.open_tcp_stream("localhost", address.port):
+        assert bound.address.port
+        assert {sock.getsockname()[1] for sock in bound.sockets} == {bound.address.port}
+        async with await trio.open_tcp_stream("localhost", bound.address.port):
             pass
     finally:
-        for listener in listeners:
-            await listener.aclose()
+        bound.close()
 
 
-async def test_accepted_sockets_give_up_on_silent_peers() -> None:
-    listeners, address = open_listeners("127.0.0.1", 0)
-    [listener] = listeners
-    async with listener, await trio.open_tcp_stream("127.0.0.1", address.port):
-        accepted = await listener.accept()
-        async with accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-async def test_who_connects_before_anybody_serves_is_served_later() -> None:
+def test_accepted_sockets_give_up_on_silent_peers_and_hold_little() -> None:
     bound = bind("127.0.0.1", 0)
-    with socket.create_connection(("127.0.0.1", bound.address.port)) as early:
-        [listener] = bound.listeners()
-        async with listener, await listener.accept() as accepted:
-            assert accepted.socket.getpeername() == early.getsockname()
+    with closing(bound), socket.create_connection(("127.0.0.1", bound.address.port)):
+        accepted, _ = bound.sockets[0].accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 16_384
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_listening_does_not_need_trio() -> None:
@@ -72,35 +64,37 @@ def test_listening_does_not_need_trio() -> None:
 
 async def test_ipv6() -> None:
     try:
-        listeners, address = open_listeners("::1", 0)
+        bound = bind("::1", 0)
     except BindError:
         pytest.skip("no IPv6 on this machine")
-    async with listeners[0], await trio.open_tcp_stream("::1", address.port):
-        pass
+    with closing(bound):
+        async with await trio.open_tcp_stream("::1", bound.address.port):
+            pass
 
 
 async def test_the_ipv6_wildcard_serves_ipv4_too() -> None:
     try:
-        listeners, address = open_listeners("::", 0)
+        bound = bind("::", 0)
     except BindError:
         pytest.skip("no IPv6 on this machine")
-    async with listeners[0], await trio.open_tcp_stream("127.0.0.1", address.port):
-        pass
+    with closing(bound):
+        async with await trio.open_tcp_stream("127.0.0.1", bound.address.port):
+            pass
 
 
-async def test_a_busy_port_names_the_remedy() -> None:
-    listeners, address = open_listeners("127.0.0.1", 0)
-    async with listeners[0]:
-        with pytest.raises(BindError, match=rf"^Port {address.port} on 127\.0\.0\.1 is in use.*--port"):
-            open_listeners("127.0.0.1", address.port)
+def test_a_busy_port_names_the_remedy() -> None:
+    bound = bind("127.0.0.1", 0)
+    port = bound.address.port
+    with closing(bound), pytest.raises(BindError, match=rf"^Port {port} on 127\.0\.0\.1 is in use.*--port"):
+        bind("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
     ("host", "text"), [("192.0.2.1", "not an address of this machine"), ("no such name", "the name is unknown")]
 )
-async def test_impossible_hosts(host: str, text: str) -> None:
+def test_impossible_hosts(host: str, text: str) -> None:
     with pytest.raises(BindError, match=text):
-        open_listeners(host, 0)
+        bind(host, 0)
 
 
 @pytest.mark.parametrize(("code", "text"), [(errno.EACCES, "1024 or more"), (errno.ENOBUFS, "No buffer space")])
@@ -172,6 +166,7 @@ def test_a_successor_s_socket_file_is_left_alone(tmp_path: Path) -> None:
 
 RACE = """
 import sys
+from contextlib import closing
 from kiro_rs_py.errors import BindError
 from kiro_rs_py.serve.listener import bind_admin
 

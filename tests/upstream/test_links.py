@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 
 import pytest
@@ -14,7 +15,7 @@ from tests.upstream.wire import Handler, Peer, Server, serving
 
 
 async def plain_link(server: Server) -> SocketLink:
-    return SocketLink((await trio.open_tcp_stream("127.0.0.1", server.port)).socket)
+    return SocketLink(socket.create_connection(("127.0.0.1", server.port)))
 
 
 async def tls_link(server: Server, context: ssl.SSLContext | None = None, host: str = "localhost") -> TLSLink:

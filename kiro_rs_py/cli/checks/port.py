@@ -11,7 +11,7 @@ from kiro_rs_py.cli.checks.findings import Finding, finding_of
 from kiro_rs_py.config import Config
 from kiro_rs_py.config.access_keys import is_hashed
 from kiro_rs_py.errors import BindError
-from kiro_rs_py.serve.listener import ServerAddress, bind_admin, open_listeners
+from kiro_rs_py.serve.listener import ServerAddress, bind, bind_admin
 from kiro_rs_py.upstream.neighbour import find_neighbour
 
 TOPIC = "port"
@@ -20,12 +20,11 @@ TOPIC = "port"
 async def check_port(config: Config) -> Finding:
     """Listens for a moment to find out."""
     try:
-        listeners, address = open_listeners(config.host, config.port)
+        bound = bind(config.host, config.port)
     except BindError as error:
         return await _taken(config, error)
-    for listener in listeners:
-        listener.socket.close()
-    where = f"{config.host}:{address.port}" if config.port else f"a free port of {config.host}"
+    bound.close()
+    where = f"{config.host}:{bound.address.port}" if config.port else f"a free port of {config.host}"
     return Finding("ok", TOPIC, f"Nobody listens on {where} yet.")
 
 

@@ -21,7 +21,7 @@ from kiro_rs_py.serve.admin.wiring import Admin, open_admin
 from kiro_rs_py.serve.app import App
 from kiro_rs_py.serve.connections import serve_connections
 from kiro_rs_py.serve.key_keeper import ClientKeys, open_client_keys
-from kiro_rs_py.serve.listener import open_listeners
+from kiro_rs_py.serve.listener import bind
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import open_simulator
@@ -121,7 +121,8 @@ async def open_estate(
         path.write_text(json.dumps(entries))
         defaults: dict[str, Any] = {"port": 0, "api_key": KEY, "admin_api_key": ADMIN_KEY, "upstream_url": running.url}
         config = Config(credentials_path=path, **(defaults | settings))
-        listeners, address = open_listeners(config.host, 0)
+        bound = bind(config.host, 0)
+        address = bound.address
         store, state = CredentialStore(path), StateStore.beside(path)
         http = HttpClients(config)
         async with (
@@ -139,7 +140,7 @@ async def open_estate(
             app = App(admin.routes(), config, [admin.note_request], keys.ring)
             stop = trio.Event()
             serving = partial(serve_connections, stop=stop, grace=0.0)
-            await nursery.start(serving, app, listeners)
+            await nursery.start(serving, app, bound.sockets)
             # verify=False: reading the trusted roots, which nobody needs here, takes longer than all the rest.
             headers = {"x-api-key": ADMIN_KEY}
             api = f"{address.url}/api/admin/"
