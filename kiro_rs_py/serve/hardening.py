@@ -279,6 +279,9 @@ class HardenedH11(H11Protocol):
             )
         )
         self.keep_alive_requests += 1
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}:
+            # Two servers may see two ends of such a request, so it is the connection's last (RFC 9112 §6.1).
+            self.keep_alive_requests = self.config.keep_alive_max_requests
 
     async def _maybe_recycle(self) -> None:
         await super()._maybe_recycle()

@@ -260,6 +260,17 @@ async def test_what_follows_the_last_request_does_not_cost_its_answer() -> None:
     assert answer.count(b"HTTP/1.1 200") == answer.count(b"HTTP/1.1 ") == 1
 
 
+async def test_a_request_with_two_lengths_is_the_last() -> None:
+    """What follows may be the rest of it, as another server in between sees it."""
+    smuggled = b"GET /ok HTTP/1.1\r\nhost: a\r\n\r\n"
+    both = (b"content-length: 5", b"transfer-encoding: chunked")
+    async with running(SmallApp()) as server:
+        answer = await server.ask(post(*both, body=b"0\r\n\r\n") + smuggled)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 async def test_more_pipelined_bytes_than_allowed_wait_in_the_kernel() -> None:
     assert hardening.MAX_PIPELINED_BYTES < 100_000
     async with running(SmallApp()) as server:
