@@ -7,12 +7,15 @@ Values that are forwarded (``input_schema``, tool ``input``) are carried opaque.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
+
+json_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Compact JSON, keys in their order, non-ASCII as it is. ``json.dumps`` would make an encoder each time."""
 
 
 def json_object(text: str | bytes) -> JsonObject | None:
@@ -28,6 +31,22 @@ def text_in(record: Mapping[str, object], *names: str) -> str | None:
     """The first of the members that is a text and not blank, without blanks around it."""
     texts = (value.strip() for name in names if isinstance(value := record.get(name), str))
     return next((text for text in texts if text), None)
+
+
+def string_in(record: Mapping[str, object], name: str) -> str:
+    """The member if it is a string, else an empty one; so for the two below."""
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def list_in(record: Mapping[str, Json], name: str) -> list[Json]:
+    value = record.get(name)
+    return value if isinstance(value, list) else []
+
+
+def object_in(record: Mapping[str, Json], name: str) -> JsonObject:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,16 @@ class Message:
     role: str
     content: tuple[ContentBlock, ...]
     effort: str | None = None
+
+
+def every_block(messages: Iterable[Message]) -> Iterator[ContentBlock]:
+    """All blocks, those inside tool results too, in no special order."""
+    waiting: list[Iterable[ContentBlock]] = [message.content for message in messages]
+    while waiting:
+        for block in waiting.pop():
+            yield block
+            if isinstance(block, ToolResultBlock):
+                waiting.append(block.content)
 
 
 @dataclass(frozen=True, slots=True)

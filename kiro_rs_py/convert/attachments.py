@@ -22,28 +22,10 @@ MAX_DOCUMENT_CHARS = 200_000
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _FORMATS = MappingProxyType(
-    {
-        "image/png": "png",
-        "image/jpeg": "jpeg",
-        "image/jpg": "jpeg",
-        "image/gif": "gif",
-        "image/webp": "webp",
-    }
+    {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 )
-_TEXT_TYPES = frozenset(
-    {
-        "application/json",
-        "application/xml",
-        "application/yaml",
-        "application/x-yaml",
-        "application/toml",
-        "application/javascript",
-        "application/x-javascript",
-        "application/typescript",
-        "application/x-sh",
-        "application/sql",
-    }
-)
+_TEXTS = ("json", "xml", "yaml", "x-yaml", "toml", "javascript", "x-javascript", "typescript", "x-sh", "sql")
+_TEXT_TYPES = frozenset(f"application/{name}" for name in _TEXTS)
 
 
 def convert_image(block: ImageBlock) -> Image | str:
@@ -53,8 +35,7 @@ def convert_image(block: ImageBlock) -> Image | str:
     only where the bytes say nothing.
     """
     if block.data is None:
-        what = "URLs are not fetched" if block.source == "url" else f"{block.source} sources are not supported"
-        return texts.image_omitted(f"{what}; send the image itself as base64")
+        return texts.image_omitted(f"{_no_data(block.source)}; send the image itself as base64")
     media_type, data = without_data_url(block.media_type, block.data)
     if "\n" in data or "\r" in data:
         data = "".join(data.split())
@@ -74,8 +55,7 @@ def document_text(block: DocumentBlock) -> str:
     media_type, data = without_data_url(block.media_type, block.data or "")
     label = ", ".join(part for part in (block.title, media_type) if part) or "untitled"
     if block.data is None:
-        what = "URLs are not fetched" if block.source == "url" else f"{block.source} sources are not supported"
-        return texts.document_omitted(label, f"{what}; send the document itself")
+        return texts.document_omitted(label, f"{_no_data(block.source)}; send the document itself")
     text = data
     if block.source == "base64":
         try:
@@ -97,6 +77,10 @@ def document_text(block: DocumentBlock) -> str:
     if len(text) > MAX_DOCUMENT_CHARS:
         text = f"{text[:MAX_DOCUMENT_CHARS]}\n[cut after {MAX_DOCUMENT_CHARS} characters]"
     return texts.document(label, f"{block.context}\n\n{text}" if block.context else text)
+
+
+def _no_data(source: str) -> str:
+    return "URLs are not fetched" if source == "url" else f"{source} sources are not supported"
 
 
 def _sniff(data: str) -> str | None:

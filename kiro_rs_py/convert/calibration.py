@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject
 
 MIN_SAMPLES: Final = 3
 """Before that many answers the estimate stands as it is."""
@@ -41,17 +41,13 @@ _THOUSAND: Final = 1000.0
 class Calibration:
     """One model's. ``samples`` answers were learnt from; ``strays`` in a row did not fit.
 
-    The sums are of products of u = estimate / figure and v = 1000 / figure, with fading weights: the relative error
-    of one answer is ratio x u + overhead x v - 1, the overhead in thousands.
+    ``sums`` are those of u x u, u x v, v x v, u and v with fading weights, where u = estimate / figure and
+    v = 1000 / figure: the relative error of one answer is ratio x u + overhead x v - 1, the overhead in thousands.
     """
 
     samples: int = 0
     strays: int = 0
-    sum_uu: float = 0.0
-    sum_uv: float = 0.0
-    sum_vv: float = 0.0
-    sum_u: float = 0.0
-    sum_v: float = 0.0
+    sums: tuple[float, ...] = (0.0,) * 5
 
     @property
     def known(self) -> bool:
@@ -60,45 +56,38 @@ class Calibration:
     @property
     def ratio(self) -> float:
         """1.0 until enough is known, always within :data:`RATIOS`."""
-        return self._solve()[0] if self.known else 1.0
+        return self._solve()[0]
 
     @property
     def overhead(self) -> int:
         """Tokens; 0 until enough is known, always within :data:`OVERHEADS`."""
-        return round(self._solve()[1]) if self.known else 0
+        return round(self._solve()[1])
 
     def apply(self, estimate: int) -> int:
         """What upstream will probably count for a request of this estimate; at least 1."""
-        if not self.known:
-            return max(1, estimate)
         ratio, overhead = self._solve()
         return max(1, round(estimate * ratio + overhead))
 
     def learnt(self, estimate: int, figure: int) -> Calibration:
         """This, with one answer more. ``figure`` is upstream's count of the request we took for ``estimate`` tokens."""
-        if estimate < MIN_ESTIMATE or not _is_plausible(estimate, figure):
+        # What the bounds of both numbers cannot express is no figure.
+        if estimate < MIN_ESTIMATE or not estimate * RATIOS[0] <= figure <= estimate * RATIOS[1] + OVERHEADS[1]:
             return self
         if self.known and not self.apply(estimate) / _MISFIT <= figure <= self.apply(estimate) * _MISFIT:
             if self.strays + 1 < STRAYS:
-                return self._with(strays=self.strays + 1)
+                return replace(self, strays=self.strays + 1)
             return Calibration().learnt(estimate, figure)
         u, v = estimate / figure, _THOUSAND / figure
-        return Calibration(
-            samples=self.samples + 1,
-            sum_uu=self.sum_uu * _FADING + u * u,
-            sum_uv=self.sum_uv * _FADING + u * v,
-            sum_vv=self.sum_vv * _FADING + v * v,
-            sum_u=self.sum_u * _FADING + u,
-            sum_v=self.sum_v * _FADING + v,
-        )
-
-    def _with(self, *, strays: int) -> Calibration:
-        return Calibration(self.samples, strays, self.sum_uu, self.sum_uv, self.sum_vv, self.sum_u, self.sum_v)
+        news = (u * u, u * v, v * v, u, v)
+        sums = tuple(old * _FADING + new for old, new in zip(self.sums, news, strict=True))
+        return Calibration(self.samples + 1, sums=sums)
 
     def _solve(self) -> tuple[float, float]:
         """Ratio and overhead in tokens: the normal equations, and within the bounds."""
-        uu, vv, uv = self.sum_uu + _RATIO_PRIOR, self.sum_vv + _OVERHEAD_PRIOR, self.sum_uv
-        right_u, right_v = self.sum_u + _RATIO_PRIOR, self.sum_v
+        if not self.known:
+            return 1.0, 0.0
+        uu, uv, vv, right_u, right_v = self.sums
+        uu, vv, right_u = uu + _RATIO_PRIOR, vv + _OVERHEAD_PRIOR, right_u + _RATIO_PRIOR
         # Never 0: the priors keep the product of the diagonal above the square of the sum of products.
         overhead = (right_v * uu - right_u * uv) / (uu * vv - uv * uv)
         overhead = _within(overhead, OVERHEADS[0] / _THOUSAND, OVERHEADS[1] / _THOUSAND)
@@ -107,8 +96,7 @@ class Calibration:
 
     def to_json(self) -> JsonObject:
         """All of it, for the state file."""
-        sums: list[Json] = [self.sum_uu, self.sum_uv, self.sum_vv, self.sum_u, self.sum_v]
-        return {"samples": self.samples, "strays": self.strays, "sums": sums}
+        return {"samples": self.samples, "strays": self.strays, "sums": list(self.sums)}
 
 
 def parse_calibration(value: object) -> Calibration | None:
@@ -120,18 +108,13 @@ def parse_calibration(value: object) -> Calibration | None:
         return None
     if not all(isinstance(item, int | float) and math.isfinite(item) and 0 <= item < 1e9 for item in sums):
         return None
-    uu, uv, vv, u, v = (float(item) for item in sums)
+    uu, uv, vv, *_ = sums
     # No numbers that ever were summed break this rule (Cauchy and Schwarz), and without it there may be no solution.
-    return Calibration(samples, strays, uu, uv, vv, u, v) if uv * uv <= uu * vv * 1.000001 else None
+    return Calibration(samples, strays, tuple(map(float, sums))) if uv * uv <= uu * vv * 1.000001 else None
 
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e15 else None
-
-
-def _is_plausible(estimate: int, figure: int) -> bool:
-    """Within what the bounds of both numbers can express."""
-    return estimate * RATIOS[0] <= figure <= estimate * RATIOS[1] + OVERHEADS[1]
 
 
 def _within(value: float, low: float, high: float) -> float:

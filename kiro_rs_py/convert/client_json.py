@@ -7,7 +7,9 @@ nesting (request-conversion §1.1). Those are refused here, so that nothing behi
 from __future__ import annotations
 
 import json
-from typing import NoReturn, overload
+import math
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.errors import InvalidRequest
@@ -18,6 +20,9 @@ MAX_DEPTH = 128
 _INT64_TEXT = 18
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
 
+T = TypeVar("T")
+Kind = TypeVar("Kind", str, bool, dict[str, Json], list[Json])
+
 
 class FieldError(Exception):
     """One field is missing or of the wrong type; ``path`` grows from the inside out while the error travels up."""
@@ -26,10 +31,6 @@ class FieldError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.path = path
-
-    def inside(self, *path: str | int) -> FieldError:
-        """The same error, seen from the object that holds the field at ``path``."""
-        return FieldError(self.reason, *path, *self.path)
 
     def __str__(self) -> str:
         path = ".".join(str(part) for part in self.path)
@@ -50,7 +51,7 @@ def load_json(body: bytes) -> Json:
     if not text.strip():
         raise InvalidRequest("The body is empty. Send a JSON object.")
     try:
-        value: Json = json.loads(text, parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
+        value: Json = json.loads(text, parse_int=_integer, parse_float=finite, parse_constant=no_constant)
     except json.JSONDecodeError as exc:
         raise InvalidRequest(f"The body is not valid JSON: {exc.msg} (line {exc.lineno}, column {exc.colno}).") from exc
     except ValueError as exc:
@@ -75,18 +76,20 @@ def _integer(text: str) -> int | float:
         return int(text)
     # Python refuses to read more than 4,300 digits: that ValueError is answered like the rest.
     value = int(text)
-    return value if _INT64_MIN <= value <= _UINT64_MAX else _finite(text)
+    return value if _INT64_MIN <= value <= _UINT64_MAX else finite(text)
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if value in (float("inf"), float("-inf")):
-        raise ValueError("out of range")
-    return value
+def finite(digits: str) -> float:
+    """The number, for ``parse_float`` of :mod:`json`. Raises ValueError for one beyond what a float holds."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number too large")
+    return number
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
+def no_constant(name: str) -> NoReturn:
+    """Raises ValueError: for ``parse_constant`` of :mod:`json`, which knows NaN and infinities."""
+    raise ValueError(f"{name} is not JSON")
 
 
 def _deeper_than(value: Json, limit: int) -> bool:
@@ -114,26 +117,43 @@ def _refuse_lone_surrogates(value: Json) -> None:
 # --- typed fields -----------------------------------------------------------------------------------------------
 
 
-def as_object(value: Json) -> JsonObject:
-    if not isinstance(value, dict):
-        raise FieldError(f"must be an object, not {name_of(value)}")
-    return value
+def under(key: str, parse: Callable[..., T], *arguments: object) -> T:
+    """What ``parse(*arguments)`` gives; a field it complains of lies below ``key``."""
+    try:
+        return parse(*arguments)
+    except FieldError as error:
+        raise FieldError(error.reason, key, *error.path) from None
 
 
-def as_list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise FieldError(f"must be a list, not {name_of(value)}")
+def each(items: list[Json], parse: Callable[[Json], T]) -> tuple[T, ...]:
+    """``parse`` on every element."""
+    parsed: list[T] = []
+    try:
+        for item in items:
+            parsed.append(parse(item))  # noqa: PERF401  # their number tells which one failed
+    except FieldError as error:
+        raise FieldError(error.reason, len(parsed), *error.path) from None
+    return tuple(parsed)
+
+
+def required(node: JsonObject, key: str) -> Json:
+    if key not in node:
+        raise FieldError("field required", key)
+    return node[key]
+
+
+def of_kind(value: Json, kind: type[Kind], *path: str) -> Kind:
+    """``value`` itself, which is at ``path``; anything of another type is an error."""
+    if not isinstance(value, kind):
+        raise FieldError(f"must be {_KIND_NAMES[kind]}, not {name_of(value)}", *path)
     return value
 
 
 def string(node: JsonObject, key: str) -> str:
     """A required string."""
     value = node.get(key)
-    if isinstance(value, str):
-        return value
-    if key not in node:
-        raise FieldError("field required", key)
-    raise FieldError(f"must be a string, not {name_of(value)}", key)
+    # Most are: a request has more of these than of anything else.
+    return value if isinstance(value, str) else of_kind(required(node, key), str, key)
 
 
 def filled_string(node: JsonObject, key: str) -> str:
@@ -144,20 +164,10 @@ def filled_string(node: JsonObject, key: str) -> str:
     return value
 
 
-@overload
-def optional(node: JsonObject, key: str, kind: type[str]) -> str | None: ...
-@overload
-def optional(node: JsonObject, key: str, kind: type[bool]) -> bool | None: ...
-@overload
-def optional(node: JsonObject, key: str, kind: type[dict[str, Json]]) -> JsonObject | None: ...
-@overload
-def optional(node: JsonObject, key: str, kind: type[list[Json]]) -> list[Json] | None: ...
-def optional(node: JsonObject, key: str, kind: type) -> Json:
-    """A field that may be absent or null (A10); anything else of another type is an error."""
+def optional(node: JsonObject, key: str, kind: type[Kind]) -> Kind | None:
+    """A field that may be absent or null (A10)."""
     value = node.get(key)
-    if value is None or isinstance(value, kind):
-        return value
-    raise FieldError(f"must be {_KIND_NAMES[kind]}, not {name_of(value)}", key)
+    return None if value is None else of_kind(value, kind, key)
 
 
 def integer(node: JsonObject, key: str) -> int | None:
@@ -173,20 +183,9 @@ def integer(node: JsonObject, key: str) -> int | None:
 
 
 _KIND_NAMES = {str: "a string", bool: "true or false", dict: "an object", list: "a list"}
+_TYPE_NAMES = {**_KIND_NAMES, bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
 
 
 def name_of(value: Json) -> str:
     """The JSON type of ``value``, for messages: the value itself is the client's and not repeated."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
+    return _TYPE_NAMES[type(value)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TypeVar
 
 from kiro_rs_py.convert.anthropic import (
     ContentBlock,
@@ -25,18 +24,20 @@ from kiro_rs_py.convert.anthropic import (
     ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
+    string_in,
 )
 from kiro_rs_py.convert.client_json import (
     FieldError,
-    as_object,
     compact,
+    each,
     filled_string,
     name_of,
+    of_kind,
     optional,
+    required,
     string,
+    under,
 )
-
-Block = TypeVar("Block")
 
 
 def parse_content(value: Json) -> tuple[ContentBlock, ...]:
@@ -47,32 +48,19 @@ def parse_content(value: Json) -> tuple[ContentBlock, ...]:
         return ()
     if not isinstance(value, list):
         raise FieldError(f"must be a string or a list of content blocks, not {name_of(value)}")
-    blocks: list[ContentBlock] = []
-    for index, item in enumerate(value):
-        try:
-            blocks.append(_block(as_object(item)))
-        except FieldError as error:
-            raise error.inside(index) from None
-    return tuple(blocks)
+    return each(value, _block)
 
 
-def _block(item: JsonObject) -> ContentBlock:
+def _block(value: Json) -> ContentBlock:
+    item = of_kind(value, dict)
     kind = string(item, "type")
     parse = _PARSERS.get(kind)
     return parse(item) if parse else OtherBlock(kind, _readable_text(item))
 
 
-def _text(item: JsonObject) -> TextBlock:
-    return TextBlock(string(item, "text"))
-
-
 def _thinking(item: JsonObject) -> ThinkingBlock:
     # Unsigned and empty-signature blocks are replayed by clients and are fine (clients §4.4).
     return ThinkingBlock(optional(item, "thinking", str) or "", optional(item, "signature", str) or "")
-
-
-def _redacted_thinking(item: JsonObject) -> RedactedThinkingBlock:
-    return RedactedThinkingBlock(optional(item, "data", str) or "")
 
 
 def _tool_use(item: JsonObject) -> ToolUseBlock:
@@ -82,10 +70,7 @@ def _tool_use(item: JsonObject) -> ToolUseBlock:
 
 def _tool_result(item: JsonObject) -> ToolResultBlock:
     tool_use_id = filled_string(item, "tool_use_id")
-    try:
-        content = _result_content(item.get("content"))
-    except FieldError as error:
-        raise error.inside("content") from None
+    content = under("content", _result_content, item.get("content"))
     return ToolResultBlock(tool_use_id, content, optional(item, "is_error", bool) or False)
 
 
@@ -95,35 +80,30 @@ def _result_content(value: Json) -> tuple[ContentBlock, ...]:
         return ()
     if not isinstance(value, list):
         return (TextBlock(value if isinstance(value, str) else compact(value)),)
-    blocks: list[ContentBlock] = []
-    for index, item in enumerate(value):
-        if isinstance(item, dict) and isinstance(item.get("type"), str):
-            try:
-                blocks.append(_block(item))
-            except FieldError as error:
-                raise error.inside(index) from None
-        else:
-            text = item.get("text") if isinstance(item, dict) else item
-            blocks.append(TextBlock(text if isinstance(text, str) else compact(item)))
-    return tuple(blocks)
+    return each(value, _result_part)
 
 
-def _image(item: JsonObject) -> ImageBlock:
-    return _from_source(item, _image_of)
+def _result_part(item: Json) -> ContentBlock:
+    if isinstance(item, dict) and isinstance(item.get("type"), str):
+        return _block(item)
+    text = item.get("text") if isinstance(item, dict) else item
+    return TextBlock(text if isinstance(text, str) else compact(item))
 
 
-def _image_of(source: JsonObject) -> ImageBlock:
+def _image_of(value: Json) -> ImageBlock:
+    source = of_kind(value, dict)
     kind = string(source, "type")
     data = string(source, "data") if kind == "base64" else None
     return ImageBlock(optional(source, "media_type", str), data, kind)
 
 
 def _document(item: JsonObject) -> DocumentBlock:
-    document = _from_source(item, _document_of)
+    document = under("source", _document_of, required(item, "source"))
     return replace(document, title=optional(item, "title", str), context=optional(item, "context", str))
 
 
-def _document_of(source: JsonObject) -> DocumentBlock:
+def _document_of(value: Json) -> DocumentBlock:
+    source = of_kind(value, dict)
     kind = string(source, "type")
     if kind == "content":
         # A document the client cut into text blocks itself is text to us.
@@ -132,25 +112,12 @@ def _document_of(source: JsonObject) -> DocumentBlock:
     return DocumentBlock(optional(source, "media_type", str), data, kind)
 
 
-def _from_source(item: JsonObject, read: Callable[[JsonObject], Block]) -> Block:
-    if "source" not in item:
-        raise FieldError("field required", "source")
-    try:
-        return read(as_object(item["source"]))
-    except FieldError as error:
-        raise error.inside("source") from None
-
-
-def _tool_reference(item: JsonObject) -> ToolReferenceBlock:
-    return ToolReferenceBlock(filled_string(item, "tool_name"))
-
-
 def _server_tool_use(item: JsonObject) -> ContentBlock:
     """A web search is a call like any other to Kiro; what else Anthropic's servers ran has no place there."""
     from kiro_rs_py.convert.websearch import TOOL_NAME as SEARCH_NAME  # see _web_search_tool_result
 
-    tool_use_id, given = item.get("id"), item.get("input")
-    if item.get("name") != SEARCH_NAME or not isinstance(tool_use_id, str) or not tool_use_id:
+    tool_use_id, given = string_in(item, "id"), item.get("input")
+    if item.get("name") != SEARCH_NAME or not tool_use_id:
         return OtherBlock("server_tool_use")
     return ToolUseBlock(tool_use_id, SEARCH_NAME, {} if given is None else given)
 
@@ -160,8 +127,8 @@ def _web_search_tool_result(item: JsonObject) -> ContentBlock:
     from kiro_rs_py.convert.search_results import parse_result_content, text_for_model
 
     outcome = parse_result_content(item.get("content"))
-    text, tool_use_id = text_for_model(outcome), item.get("tool_use_id")
-    if not isinstance(tool_use_id, str) or not tool_use_id:
+    text, tool_use_id = text_for_model(outcome), string_in(item, "tool_use_id")
+    if not tool_use_id:
         # Some proxies leave the id out (N11).
         return OtherBlock("web_search_tool_result", text)
     return ToolResultBlock(tool_use_id, (TextBlock(text),), is_error=outcome.error is not None)
@@ -169,8 +136,8 @@ def _web_search_tool_result(item: JsonObject) -> ContentBlock:
 
 def _search_result(item: JsonObject) -> OtherBlock:
     """A search result the client brings along is reading matter: title, source and text are kept together."""
-    head = " — ".join(part for key in ("title", "source") if isinstance(part := item.get(key), str) and part)
-    return OtherBlock("search_result", "\n".join(part for part in (head, _readable_text(item)) if part))
+    head = " — ".join(filter(None, (string_in(item, "title"), string_in(item, "source"))))
+    return OtherBlock("search_result", "\n".join(filter(None, (head, _readable_text(item)))))
 
 
 def _readable_text(item: JsonObject) -> str:
@@ -188,14 +155,14 @@ def _joined_text(value: Json) -> str:
 
 _PARSERS: MappingProxyType[str, Callable[[JsonObject], ContentBlock]] = MappingProxyType(
     {
-        "text": _text,
-        "image": _image,
+        "text": lambda item: TextBlock(string(item, "text")),
+        "image": lambda item: under("source", _image_of, required(item, "source")),
         "document": _document,
         "thinking": _thinking,
-        "redacted_thinking": _redacted_thinking,
+        "redacted_thinking": lambda item: RedactedThinkingBlock(optional(item, "data", str) or ""),
         "tool_use": _tool_use,
         "tool_result": _tool_result,
-        "tool_reference": _tool_reference,
+        "tool_reference": lambda item: ToolReferenceBlock(filled_string(item, "tool_name")),
         "search_result": _search_result,
         "server_tool_use": _server_tool_use,
         "web_search_tool_result": _web_search_tool_result,

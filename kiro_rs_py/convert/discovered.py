@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, object_in, string_in
 from kiro_rs_py.convert.native_thinking import NativeThinking, parse_schema
 
 MAX_NAME_CHARS = 200
-_LARGEST = 100_000_000
+LARGEST_NUMBER = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +29,16 @@ class DiscoveredModel:
 
     def to_json(self) -> JsonObject:
         """An entry that :func:`parse_model` reads as this."""
-        entry: JsonObject = {"modelId": self.upstream_id}
-        if self.display_name:
-            entry["modelName"] = self.display_name
-        limits: JsonObject = {}
-        if self.window is not None:
-            limits["maxInputTokens"] = self.window
-        if self.max_output is not None:
-            limits["maxOutputTokens"] = self.max_output
-        if limits:
-            entry["tokenLimits"] = limits
-        if self.rate is not None:
-            entry["rateMultiplier"] = self.rate
-        if self.native is not None:
-            entry["additionalModelRequestFieldsSchema"] = self.native.to_schema()
-        return entry
+        limits = _said({"maxInputTokens": self.window, "maxOutputTokens": self.max_output})
+        return _said(
+            {
+                "modelId": self.upstream_id,
+                "modelName": self.display_name or None,
+                "tokenLimits": limits or None,
+                "rateMultiplier": self.rate,
+                "additionalModelRequestFieldsSchema": self.native.to_schema() if self.native else None,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,10 @@ class Discovery:
     complete: bool = False
 
 
+def _said(members: JsonObject) -> JsonObject:
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def parse_model(entry: Json) -> DiscoveredModel | None:
     """An element of ``models``; None if it has no usable id. Only that is guaranteed, the rest is taken as it comes."""
     if not isinstance(entry, dict):
@@ -61,8 +60,7 @@ def parse_model(entry: Json) -> DiscoveredModel | None:
     upstream_id = _text(entry, "modelId")
     if not upstream_id:
         return None
-    limits = entry.get("tokenLimits")
-    limits = limits if isinstance(limits, dict) else {}
+    limits = object_in(entry, "tokenLimits")
     return DiscoveredModel(
         upstream_id=upstream_id,
         display_name=_text(entry, "modelName") or _text(entry, "displayName"),
@@ -114,15 +112,14 @@ def _smaller(one: int | None, other: int | None) -> int | None:
 
 def _text(entry: JsonObject, key: str) -> str:
     """A name fit for lists, logs and headers, else nothing."""
-    value = entry.get(key)
-    text = value.strip() if isinstance(value, str) else ""
+    text = string_in(entry, key).strip()
     return text if len(text) <= MAX_NAME_CHARS and text.isprintable() else ""
 
 
 def _number(value: Json) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if 0 < value <= _LARGEST else None
+    return value if 0 < value <= LARGEST_NUMBER else None
 
 
 def _tokens(value: Json) -> int | None:

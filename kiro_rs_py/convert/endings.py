@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from kiro_rs_py.convert.events import ContextUsage, KiroEvent, Metadata, Metering, TokenUsage
@@ -23,15 +22,6 @@ _STOP_REASONS: Final[Mapping[str, str]] = {
 # A client must run the complete calls it was given, whatever else upstream says: it reports END_TURN for about 38 % of
 # tool turns (upstream-protocol §2.5), and a full window would otherwise hide them (B14). Only these say more.
 _OVER_TOOL_USE: Final = frozenset({"max_tokens", "refusal"})
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What was written, as far as the stop reason depends on it."""
-
-    tool_use: bool
-    """A complete tool call."""
-    only_thinking: bool
 
 
 class Ledger:
@@ -89,19 +79,19 @@ class Ledger:
     def refused(self) -> bool:
         return self._stop_reason == "CONTENT_FILTERED"
 
-    def stop_reason(self, content: Content, *, expects_metadata: bool) -> str:
-        """The stop reason of an answer that upstream ended.
+    def stop_reason(self, *, tool_use: bool, only_thinking: bool, expects_metadata: bool) -> str:
+        """The stop reason of an answer that upstream ended, by what was written: a complete tool call, only thinking.
 
         With ``expects_metadata``, a missing end mark means that it was cut off although the connection ended cleanly.
         """
         told = _STOP_REASONS.get(self._stop_reason or "")
-        if content.tool_use and told not in _OVER_TOOL_USE:
+        if tool_use and told not in _OVER_TOOL_USE:
             return "tool_use"
         if told is not None:
             return told
         if self.window_full:
             return "model_context_window_exceeded"
-        if content.only_thinking or (expects_metadata and not self.complete):
+        if only_thinking or (expects_metadata and not self.complete):
             return "max_tokens"
         return "end_turn"
 
@@ -130,8 +120,6 @@ class Ledger:
             uncached, output, cache_read, cache_write = self._exact
             return Usage(uncached, earlier + output, cache_write, cache_read, searches)
         output = max(1, tokens_of(units - self._earlier_units)) if anything else 0
-        if self._percentage > 0:
-            shown = int(self._percentage * self._window / 100) - output
-            # A short question under a long answer drowns in the rounding; no prompt has no tokens.
-            return Usage(shown if shown > 0 else self._input_estimate, earlier + output, web_searches=searches)
-        return Usage(self._input_estimate, earlier + output, web_searches=searches)
+        shown = int(self._percentage * self._window / 100) - output
+        # No figure, or a short question under a long answer that drowns in the rounding: no prompt has no tokens.
+        return Usage(shown if shown > 0 else self._input_estimate, earlier + output, web_searches=searches)

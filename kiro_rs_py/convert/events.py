@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from kiro_rs_py.codec.frame import Frame, event_block
 from kiro_rs_py.codec.headers import HeaderValue, parse_headers
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, json_text, string_in
 from kiro_rs_py.convert.surrogates import well_formed, well_formed_json
 from kiro_rs_py.errors import CodecError
 
@@ -162,12 +162,12 @@ def _json_object(payload: bytes) -> JsonObject:
 
 
 def _content(event: JsonObject) -> AssistantText | None:
-    content = _string(event, "content")
+    content = string_in(event, "content")
     return AssistantText(content) if content else None
 
 
 def _tool_use(event: JsonObject) -> ToolUseFragment | None:
-    tool_use_id, name, text = _string(event, "toolUseId"), _string(event, "name"), _tool_input(event.get("input"))
+    tool_use_id, name, text = string_in(event, "toolUseId"), string_in(event, "name"), _tool_input(event.get("input"))
     stop = event.get("stop") is True  # the string "false" must not count as true (§2.5)
     if tool_use_id or name or text or stop:
         return _new_tuple(ToolUseFragment, (tool_use_id, name, text, stop))
@@ -179,12 +179,12 @@ def _tool_input(value: Json) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and value:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json_text(value)
     return ""
 
 
 def _reasoning(event: JsonObject) -> Reasoning | None:
-    reasoning = Reasoning(_string(event, "text"), _string(event, "signature"), _string(event, "redactedContent"))
+    reasoning = Reasoning(string_in(event, "text"), string_in(event, "signature"), string_in(event, "redactedContent"))
     return reasoning if any(reasoning) else None
 
 
@@ -207,7 +207,7 @@ def _metering(event: JsonObject) -> Metering | None:
 def _metadata(event: JsonObject) -> Metadata:
     usage = event.get("tokenUsage")
     return Metadata(
-        _string(event, "stopReason").upper() or None,
+        string_in(event, "stopReason").upper() or None,
         _token_usage(usage) if isinstance(usage, dict) else None,
         _percentage(event) or (_percentage(usage) if isinstance(usage, dict) else None),
     )
@@ -231,25 +231,22 @@ def _token_usage(usage: JsonObject) -> TokenUsage | None:
 
 
 def _invalid_state(event: JsonObject) -> Fault:
-    return Fault("InvalidStateEvent", _string(event, "message"), _string(event, "reason") or None)
+    return Fault("InvalidStateEvent", string_in(event, "message"), string_in(event, "reason") or None)
 
 
 def _fault(code: object, message: object, payload: bytes, default_code: str) -> Fault:
     """Code and message come from the headers, from a JSON payload, or the payload is the bare message (§2.4)."""
     text = well_formed(str(payload, "utf-8", "replace"))
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    fields: JsonObject = well_formed_json(value) if isinstance(value, dict) else {}
+    value = json_object(text)
+    fields: JsonObject = well_formed_json(value or {})
     # The stream's one modelled exception is called "error" and says nothing; the payload may name the real one.
     named = code if isinstance(code, str) and code != "error" else ""
-    name = named or _string(fields, "__type") or _string(fields, "code") or (code if isinstance(code, str) else "")
-    texts = (_string(fields, key) for key in ("message", "Message", "errorMessage"))
+    name = named or string_in(fields, "__type") or string_in(fields, "code") or (code if isinstance(code, str) else "")
+    texts = (string_in(fields, key) for key in ("message", "Message", "errorMessage"))
     said = next(filter(None, texts), "") or (message if isinstance(message, str) else "")
-    if not said and not isinstance(value, dict):
+    if not said and value is None:
         said = text[:_MAX_BARE_MESSAGE]
-    return Fault(_bare_name(name) or default_code, said, _string(fields, "reason") or None)
+    return Fault(_bare_name(name) or default_code, said, string_in(fields, "reason") or None)
 
 
 def _bare_name(code: str) -> str:
@@ -261,11 +258,6 @@ def bare_code(code: str) -> str:
     """The same → ``Throttling``: all spellings are equal, ``throttlingError`` too (§2.4, §3.1)."""
     name = _ENDING_OF_CODE.sub("", _bare_name(code))
     return name[:1].upper() + name[1:]
-
-
-def _string(event: JsonObject, key: str) -> str:
-    value = event.get(key)
-    return value if isinstance(value, str) else ""
 
 
 def _number(value: Json) -> float | None:

@@ -5,6 +5,7 @@ Stream and plain answer agree because this knows nothing but the events (respons
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
@@ -26,26 +27,6 @@ from kiro_rs_py.convert.message_events import (
 from kiro_rs_py.convert.tool_calls import parse_tool_input
 
 
-class _Block:
-    """A block under way: its first state and, by key, the pieces that came since."""
-
-    __slots__ = ("pieces", "start")
-
-    def __init__(self, start: JsonObject) -> None:
-        self.start = start
-        self.pieces: dict[str, list[str]] = {}
-
-    def add(self, key: str, piece: str) -> None:
-        self.pieces.setdefault(key, []).append(piece)
-
-    def to_json(self) -> JsonObject:
-        block = dict(self.start)
-        for key, pieces in self.pieces.items():
-            text = "".join(pieces)
-            block[key] = parse_tool_input(text) if key == "input" else text
-        return block
-
-
 def fold_message(events: Iterable[MessageStreamEvent]) -> JsonObject:
     """The message of a whole, successful stream, as the Messages API answers without ``stream``.
 
@@ -54,23 +35,24 @@ def fold_message(events: Iterable[MessageStreamEvent]) -> JsonObject:
     """
     start: MessageStart | None = None
     ending: MessageDelta | None = None
-    blocks: dict[int, _Block] = {}
+    blocks: dict[int, JsonObject] = {}
+    pieces: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     closed: set[int] = set()
     reasoning: list[str] = []
     for event in events:
         match event:
             case TextDelta(index, text):
-                blocks[index].add("text", text)
+                pieces[index, "text"].append(text)
             case ReasoningDelta(_, text):
                 reasoning.append(text)
             case ThinkingDelta(index, text):
-                blocks[index].add("thinking", text)
+                pieces[index, "thinking"].append(text)
             case SignatureDelta(index, signature):
-                blocks[index].add("signature", signature)
+                pieces[index, "signature"].append(signature)
             case InputJsonDelta(index, partial_json):
-                blocks[index].add("input", partial_json)
+                pieces[index, "input"].append(partial_json)
             case BlockStart(index, block):
-                blocks[index] = _Block(block)
+                blocks[index] = dict(block)
             case BlockStop(index):
                 closed.add(index)
             case MessageStart():
@@ -81,7 +63,10 @@ def fold_message(events: Iterable[MessageStreamEvent]) -> JsonObject:
                 ending = None
     if start is None or ending is None:
         raise ValueError("not the events of a whole message")
-    content: list[Json] = [blocks[index].to_json() for index in sorted(closed)]
+    for (index, key), parts in pieces.items():
+        whole = "".join(parts)
+        blocks[index][key] = parse_tool_input(whole) if key == "input" else whole
+    content: list[Json] = [blocks[index] for index in sorted(closed)]
     message: JsonObject = start_json(start) | {
         "content": content,
         "stop_reason": ending.stop_reason,

@@ -1,15 +1,15 @@
 """Messages → Kiro's alternating turns: system messages folded in, prefills dropped, neighbours merged.
 
 The order of work is that of request-conversion §11.4: :func:`folded` → :func:`without_prefill` → :func:`turns_of` →
-:func:`kiro_rs_py.convert.pairing.pair` → :func:`entries`.
+:func:`kiro_rs_py.convert.pairing.paired` → :func:`filled`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import (
@@ -47,36 +47,12 @@ RESUME_PROMPT = "Output token limit hit"
 """How Claude Code asks to go on after ``max_tokens``: the place where a cut call is missing (clients §1.2)."""
 
 
-@dataclass(slots=True)
-class UserTurn:
-    text: str = ""
-    images: list[Image] = field(default_factory=list)
-    results: list[ToolResult] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class AssistantTurn:
-    text: str = ""
-    uses: list[ToolUse] = field(default_factory=list)
-    reasoning: ReasoningContent | None = None
-
-
-Turn: TypeAlias = UserTurn | AssistantTurn
-
-
 # --- system messages and prefills ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """Messages of the two roles Kiro knows; ``system`` are the texts of system messages before all of them."""
-
-    system: tuple[str, ...]
-    messages: tuple[Message, ...]
-
-
-def folded(messages: Iterable[Message], notes: list[str]) -> Turns:
-    """Gives ``system`` and ``developer`` messages a place (A2, PRODUCT §3.1).
+def folded(messages: Iterable[Message], notes: list[str]) -> tuple[list[str], list[Message]]:
+    """Gives ``system`` and ``developer`` messages a place (A2, PRODUCT §3.1): texts for the system prompt, and messages
+    of the two roles Kiro knows.
 
     Leading ones belong to the system prompt. A later one joins the user turn before it, else the one after it, marked
     as a reminder; between two assistant turns, and behind the last, it is a user turn of its own.
@@ -107,7 +83,7 @@ def folded(messages: Iterable[Message], notes: list[str]) -> Turns:
     for index in before.keys() | after.keys():
         content = (*before.get(index, ()), *turns[index].content, *after.get(index, ()))
         turns[index] = Message(turns[index].role, content)
-    return Turns(tuple(system), tuple(turns))
+    return system, turns
 
 
 def _system_message_text(message: Message, notes: list[str]) -> str:
@@ -136,7 +112,7 @@ def without_prefill(messages: tuple[Message, ...], notes: list[str]) -> tuple[Me
 
 def turns_of(
     messages: Sequence[Message], names: WireNames, notes: list[str], *, native_model: str | None = None
-) -> list[Turn]:
+) -> list[HistoryEntry]:
     """Alternating turns of which the last is the user's current one; ``messages`` ends with a user message.
 
     ``native_model``: the upstream id of a model that thinks natively; its own thinking is replayed as such, that of
@@ -147,7 +123,7 @@ def turns_of(
     """
     view = _View(names, notes, native_model)
     *runs, last = [list(run) for _, run in groupby(messages, key=lambda message: message.role)]
-    turns: list[Turn] = [
+    turns: list[HistoryEntry] = [
         _merged_user(run, view) if run[0].role == "user" else _merged_assistant(run, view) for run in runs
     ]
     *earlier, current = last
@@ -155,60 +131,49 @@ def turns_of(
         notes.append("joined the last user messages: they bring tool results")
         return [*turns, _merged_user(last, view)]
     if earlier:
-        turns += [_merged_user(earlier, view), AssistantTurn(texts.CLOSED_TURN)]
+        turns += [_merged_user(earlier, view), AssistantMessage(texts.CLOSED_TURN)]
         notes.append("put an assistant turn before the last user message")
     return [*turns, _merged_user([current], view)]
 
 
-def entries(turns: Sequence[Turn], notes: list[str]) -> list[HistoryEntry]:
+def filled(turns: Sequence[HistoryEntry], notes: list[str]) -> list[HistoryEntry]:
     """Turns as they are sent. Kiro is given no turn without any content (R4), and the user's first, also behind the
     system pair (R3)."""
     sent: list[HistoryEntry] = []
-    if turns and isinstance(turns[0], AssistantTurn):
+    if turns and isinstance(turns[0], AssistantMessage):
         notes.append("put a user turn before the assistant's first")
         sent.append(UserMessage(texts.FIRST_TURN))
-    sent += [_user_message(turn) if isinstance(turn, UserTurn) else _assistant_message(turn) for turn in turns]
-    empty = sum(not (turn.text or _extras(turn)) for turn in turns)
+    empty = 0
+    for turn in turns:
+        if isinstance(turn, UserMessage):
+            bare = not (turn.content or turn.images or turn.tool_results)
+            sent.append(UserMessage(texts.EMPTY_USER) if bare else turn)
+        else:
+            bare = not (turn.content or turn.tool_uses or turn.reasoning)
+            sent.append(turn if turn.content else replace(turn, content=texts.EMPTY_ASSISTANT))
+        empty += bare
     if empty:
         notes.append(f"filled {empty} empty turns")
     return sent
 
 
-def _extras(turn: Turn) -> object:
-    """True if there is something beside the text."""
-    return turn.images or turn.results if isinstance(turn, UserTurn) else turn.uses or turn.reasoning
+def _merged_user(run: Iterable[Message], view: _View) -> UserMessage:
+    images: list[Image] = []
+    results: list[ToolResult] = []
+    parts = [text for message in run if (text := view.user(message.content, images, results))]
+    if len(images) > MAX_IMAGES:
+        parts.append(texts.image_omitted(f"{len(images) - MAX_IMAGES} more than the {MAX_IMAGES} of one message"))
+        view.notes.append(f"dropped {len(images) - MAX_IMAGES} images: too many in one message")
+    return UserMessage("\n".join(parts), tuple(images[:MAX_IMAGES]), tuple(results))
 
 
-def _user_message(turn: UserTurn) -> UserMessage:
-    return UserMessage(
-        turn.text or ("" if _extras(turn) else texts.EMPTY_USER), tuple(turn.images), tuple(turn.results)
-    )
-
-
-def _assistant_message(turn: AssistantTurn) -> AssistantMessage:
-    return AssistantMessage(turn.text or texts.EMPTY_ASSISTANT, tuple(turn.uses), turn.reasoning)
-
-
-def _merged_user(run: Iterable[Message], view: _View) -> UserTurn:
-    turn = UserTurn()
-    parts: list[str] = []
-    for message in run:
-        text = view.user(message.content, turn)
-        if text:
-            parts.append(text)
-    if len(turn.images) > MAX_IMAGES:
-        parts.append(texts.image_omitted(f"{len(turn.images) - MAX_IMAGES} more than the {MAX_IMAGES} of one message"))
-        view.notes.append(f"dropped {len(turn.images) - MAX_IMAGES} images: too many in one message")
-        del turn.images[MAX_IMAGES:]
-    turn.text = "\n".join(parts)
-    return turn
-
-
-def _merged_assistant(run: Sequence[Message], view: _View) -> AssistantTurn:
-    turn = AssistantTurn()
-    contents = [view.assistant(message.content, turn) for message in run]
-    turn.text = contents[0] if len(contents) == 1 else "\n\n".join(text for text in contents if text.strip())
-    return turn
+def _merged_assistant(run: Sequence[Message], view: _View) -> AssistantMessage:
+    uses: list[ToolUse] = []
+    thoughts: list[ReasoningContent] = []
+    contents = [view.assistant(message.content, uses, thoughts) for message in run]
+    text = contents[0] if len(contents) == 1 else "\n\n".join(text for text in contents if text.strip())
+    # A turn has one place for a thought, which the last one gets: it led to what follows.
+    return AssistantMessage(text, tuple(uses), thoughts[-1] if thoughts else None)
 
 
 # --- one message --------------------------------------------------------------------------------------------------
@@ -223,8 +188,8 @@ class _View:
     native_model: str | None = None
     cut_calls: set[str] = field(default_factory=set)
 
-    def user(self, content: Iterable[ContentBlock], turn: UserTurn) -> str:
-        """The text of a user message (§3.2); images and tool results go into ``turn``."""
+    def user(self, content: Iterable[ContentBlock], images: list[Image], results: list[ToolResult]) -> str:
+        """The text of a user message (§3.2); the rest of it goes into the lists."""
         parts: list[str] = []
         for block in content:
             if isinstance(block, TextBlock):
@@ -233,22 +198,22 @@ class _View:
                     parts.append(texts.system_reminder(texts.CUT_REPLY))
                     self.notes.append("told the model that its last reply was too long")
             elif isinstance(block, ToolResultBlock):
-                turn.results.append(self._result(block, turn.images))
+                results.append(self._result(block, images))
             else:
-                parts += self._readable(block, turn.images)
+                parts += self._readable(block, images)
         return "\n".join(parts)
 
-    def assistant(self, content: Iterable[ContentBlock], turn: AssistantTurn) -> str:
-        """The text of an assistant message, thinking in front (§3.4); calls and native thinking go into ``turn``."""
+    def assistant(self, content: Iterable[ContentBlock], uses: list[ToolUse], thoughts: list[ReasoningContent]) -> str:
+        """The text of an assistant message, thinking in front (§3.4); calls and native thinking go into the lists."""
         thinking: list[str] = []
         text: list[str] = []
         for block in content:
             if isinstance(block, TextBlock):
                 text.append(block.text)
             elif isinstance(block, ToolUseBlock):
-                turn.uses.append(self._use(block))
+                uses.append(self._use(block))
             elif isinstance(block, ThinkingBlock | RedactedThinkingBlock) and self.native_model is not None:
-                self._replay(block, turn, self.native_model)
+                self._replay(block, thoughts, self.native_model)
             elif isinstance(block, ThinkingBlock):
                 thinking.append(block.thinking)
             else:
@@ -258,11 +223,10 @@ class _View:
             return said
         return f"<thinking>{thought}</thinking>\n\n{said}" if said else f"<thinking>{thought}</thinking>"
 
-    def _replay(self, block: ThinkingBlock | RedactedThinkingBlock, turn: AssistantTurn, model: str) -> None:
-        """Put thinking into ``turn`` as the model gave it: signed text, or redacted (field-notes §1 row 15).
-
-        A turn has one place for it, which the last thinking gets: it led to what follows.
-        """
+    def _replay(
+        self, block: ThinkingBlock | RedactedThinkingBlock, thoughts: list[ReasoningContent], model: str
+    ) -> None:
+        """Add thinking as the model gave it: signed text, or redacted (field-notes §1 row 15)."""
         if isinstance(block, RedactedThinkingBlock):
             sealed = unseal(block.data, model)
             reasoning = ReasoningContent(redacted=sealed) if sealed else None
@@ -273,9 +237,9 @@ class _View:
         if reasoning is None:
             self.notes.append("left out thinking that this model has not signed")
             return
-        if turn.reasoning is not None:
+        if thoughts:
             self.notes.append("left out all but the last thinking of a turn")
-        turn.reasoning = reasoning
+        thoughts.append(reasoning)
 
     def _use(self, block: ToolUseBlock) -> ToolUse:
         if isinstance(block.input, dict) and UNPARSED_INPUT in block.input:

@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_text
 
 ORIGIN = "AI_EDITOR"
 
@@ -125,7 +124,7 @@ def encode_request(state: ConversationState, profile_arn: str | None = None) -> 
         body["profileArn"] = profile_arn
     if state.extra_fields:
         body["additionalModelRequestFields"] = state.extra_fields
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_text(body).encode()
 
 
 def _history_entry(entry: HistoryEntry, model_id: str) -> JsonObject:

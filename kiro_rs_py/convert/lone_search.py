@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from kiro_rs_py.convert.anthropic import json_text
 from kiro_rs_py.convert.blocks import BlockWriter
 from kiro_rs_py.convert.message_events import MessageDelta, MessageStart, MessageStop, MessageStreamEvent, Usage
 from kiro_rs_py.convert.search_results import SearchOutcome, result_block, summary_text
@@ -24,8 +23,7 @@ class LoneAnswer:
     def events(self, query: str, outcome: SearchOutcome) -> list[MessageStreamEvent]:
         """All events of the message."""
         blocks = self._blocks
-        arguments = json.dumps({"query": query}, ensure_ascii=False, separators=(",", ":"))
-        blocks.server_tool(self._tool_use_id, TOOL_NAME, arguments)
+        blocks.server_tool(self._tool_use_id, TOOL_NAME, json_text({"query": query}))
         blocks.whole(result_block(self._tool_use_id, outcome))
         blocks.text(summary_text(query, outcome))
         blocks.close()

@@ -7,12 +7,11 @@ needs of them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
-from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject, json_text
 from kiro_rs_py.convert.surrogates import well_formed
 
 
@@ -127,7 +126,6 @@ _DELTA_HEADS: Final[Mapping[type, Sequence[str]]] = {
     )
 }
 _DELTA_TAIL: Final = "}}\n\n"
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps would make one each time
 # JSON may carry these raw, but httpx and others take them for line ends and tear the data line apart.
 _LINE_BREAKS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
@@ -161,7 +159,7 @@ def encode_events(events: Iterable[MessageStreamEvent]) -> bytes:
 
 def _encode(event: MessageStreamEvent) -> str:
     data = event_json(event)
-    return f"event: {data['type']}\ndata: {_dump(data)}\n\n"
+    return f"event: {data['type']}\ndata: {json_text(data)}\n\n"
 
 
 def event_json(event: MessageStreamEvent) -> JsonObject:

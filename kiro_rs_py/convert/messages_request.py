@@ -19,14 +19,16 @@ from kiro_rs_py.convert.anthropic import (
 )
 from kiro_rs_py.convert.client_json import (
     FieldError,
-    as_list,
-    as_object,
+    each,
     filled_string,
     integer,
     load_json,
     name_of,
+    of_kind,
     optional,
+    required,
     string,
+    under,
 )
 from kiro_rs_py.convert.content_blocks import parse_content
 from kiro_rs_py.errors import InvalidRequest
@@ -63,9 +65,7 @@ def _request(body: JsonObject, *, count_only: bool) -> MessagesRequest:
     max_tokens = integer(body, "max_tokens")
     if max_tokens is None and not count_only:
         raise FieldError("field required", "max_tokens")
-    if "messages" not in body:
-        raise FieldError("field required", "messages")
-    messages = _each(body["messages"], "messages", _message)
+    messages = under("messages", _objects, required(body, "messages"), _message)
     if not messages and not count_only:
         raise FieldError("at least one message is required", "messages")
     effort, schema = _output_config(body)
@@ -74,12 +74,12 @@ def _request(body: JsonObject, *, count_only: bool) -> MessagesRequest:
         messages=messages,
         max_tokens=max_tokens,
         system=_system(body.get("system")),
-        tools=_each(optional(body, "tools", list) or [], "tools", _tool),
-        tool_choice=_under("tool_choice", _tool_choice, body.get("tool_choice")),
-        thinking=_under("thinking", _thinking, body.get("thinking")),
+        tools=under("tools", _objects, optional(body, "tools", list) or [], _tool),
+        tool_choice=under("tool_choice", _tool_choice, body.get("tool_choice")),
+        thinking=under("thinking", _thinking, body.get("thinking")),
         effort=effort,
         output_schema=schema,
-        user_id=_under("metadata", _user_id, body.get("metadata")),
+        user_id=under("metadata", _user_id, body.get("metadata")),
         stream=optional(body, "stream", bool) or False,
         stop_sequences=tuple(text for text in _strings(body, "stop_sequences") if text),
     )
@@ -90,14 +90,9 @@ def _message(node: JsonObject) -> Message:
     if role not in ROLES:
         # Skipping it, as REF does, would lose the text without a word.
         raise FieldError(f"must be one of {', '.join(ROLES)}", "role")
-    if "content" not in node:
-        raise FieldError("field required", "content")
-    try:
-        content = parse_content(node["content"])
-    except FieldError as error:
-        raise error.inside("content") from None
+    content = under("content", parse_content, required(node, "content"))
     config = optional(node, "output_config", dict)
-    return Message(role, content, _under("output_config", _effort, config) if config else None)
+    return Message(role, content, under("output_config", _effort, config) if config else None)
 
 
 def _system(value: Json) -> tuple[str, ...]:
@@ -106,7 +101,7 @@ def _system(value: Json) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return (value,) if value else ()
-    texts = _each(value, "system", lambda node: string(node, "text"))
+    texts = under("system", _objects, value, lambda node: string(node, "text"))
     return tuple(text for text in texts if text)
 
 
@@ -129,7 +124,7 @@ def _tool(node: JsonObject) -> Tool:
 
 def _domains(node: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Where a server tool may and may not look; like the API, not both at once."""
-    allowed, blocked = tuple(_strings(node, "allowed_domains")), tuple(_strings(node, "blocked_domains"))
+    allowed, blocked = _strings(node, "allowed_domains"), _strings(node, "blocked_domains")
     if allowed and blocked:
         raise FieldError("cannot be used together with blocked_domains", "allowed_domains")
     return allowed, blocked
@@ -138,7 +133,7 @@ def _domains(node: JsonObject) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _tool_choice(value: Json) -> ToolChoice:
     if value is None:
         return ToolChoice()
-    node = as_object(value)
+    node = of_kind(value, dict)
     kind = string(node, "type")
     if kind not in ("auto", "any", "tool", "none"):
         raise FieldError("must be auto, any, tool or none", "type")
@@ -152,7 +147,7 @@ def _tool_choice(value: Json) -> ToolChoice:
 def _thinking(value: Json) -> Thinking | None:
     if value is None:
         return None
-    node = as_object(value)
+    node = of_kind(value, dict)
     budget = integer(node, "budget_tokens")
     kind, display = string(node, "type"), optional(node, "display", str)
     return Thinking(kind, display=display) if budget is None else Thinking(kind, budget, display)
@@ -161,8 +156,8 @@ def _thinking(value: Json) -> Thinking | None:
 def _output_config(body: JsonObject) -> tuple[str | None, JsonObject | None]:
     """Effort and answer schema; ``output_format`` is where the beta API had the latter."""
     config = optional(body, "output_config", dict) or {}
-    effort = _under("output_config", _effort, config)
-    schema = _under("output_config", _schema, config, "format")
+    effort = under("output_config", _effort, config)
+    schema = under("output_config", _schema, config, "format")
     return effort, schema if schema is not None else _schema(body, "output_format")
 
 
@@ -174,35 +169,17 @@ def _schema(node: JsonObject, key: str) -> JsonObject | None:
     answer_format = optional(node, key, dict)
     if answer_format is None or answer_format.get("type") != "json_schema":
         return None
-    return _under(key, lambda inner: optional(inner, "schema", dict), answer_format)
+    return under(key, lambda inner: optional(inner, "schema", dict), answer_format)
 
 
 def _user_id(value: Json) -> str | None:
-    return None if value is None else optional(as_object(value), "user_id", str)
+    return None if value is None else optional(of_kind(value, dict), "user_id", str)
 
 
-def _strings(body: JsonObject, key: str) -> list[str]:
-    values = optional(body, key, list) or []
-    for index, value in enumerate(values):
-        if not isinstance(value, str):
-            raise FieldError(f"must be a string, not {name_of(value)}", key, index)
-    return cast("list[str]", values)
+def _strings(body: JsonObject, key: str) -> tuple[str, ...]:
+    return under(key, each, optional(body, key, list) or [], lambda item: of_kind(item, str))
 
 
-def _each(value: Json, key: str, parse: Callable[[JsonObject], T]) -> tuple[T, ...]:
-    """``parse`` on every object of a list; an error names the element."""
-    items = _under(key, as_list, value)
-    parsed: list[T] = []
-    for index, item in enumerate(items):
-        try:
-            parsed.append(parse(as_object(item)))
-        except FieldError as error:
-            raise error.inside(key, index) from None
-    return tuple(parsed)
-
-
-def _under(key: str, parse: Callable[..., T], *arguments: object) -> T:
-    try:
-        return parse(*arguments)
-    except FieldError as error:
-        raise error.inside(key) from None
+def _objects(value: Json, parse: Callable[[JsonObject], T]) -> tuple[T, ...]:
+    """``parse`` on every object of a list."""
+    return each(of_kind(value, list), lambda item: parse(of_kind(item, dict)))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import cast
 
-from kiro_rs_py.convert.discovered import DiscoveredModel
+from kiro_rs_py.convert.discovered import LARGEST_NUMBER, DiscoveredModel
 from kiro_rs_py.convert.native_thinking import NativeThinking
 from kiro_rs_py.errors import ConfigError, NotFound
 
@@ -25,7 +25,6 @@ MAX_NAME = 200
 MILLION = 1_000_000
 WINDOW = 200_000
 """Tokens; for models about which nothing better is known."""
-LARGEST_WINDOW = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +89,25 @@ MODELS: tuple[Model, ...] = (
 
 Version = tuple[int, int]
 
-VERSIONS: Mapping[str, tuple[tuple[Version, str], ...]] = MappingProxyType(
+VERSIONS: Mapping[str, tuple[tuple[Version, str | None], ...]] = MappingProxyType(
     {
         # family: (from this version on, upstream id), the mapping of REF's README. Names without a version mean the
-        # first row; DOTTED: Kiro's own id. A name that holds two families is of the first one here (§2.3).
+        # first row; None: Kiro's own dotted id. A name that holds two families is of the first one here (§2.3).
         "sonnet": (
             ((0, 0), "CLAUDE_SONNET_4_5_20250929_V1_0"),
             ((3, 7), "CLAUDE_3_7_SONNET_20250219_V1_0"),
             ((3, 8), "CLAUDE_SONNET_4_5_20250929_V1_0"),
             ((4, 0), "CLAUDE_SONNET_4_20250514_V1_0"),
             ((4, 5), "CLAUDE_SONNET_4_5_20250929_V1_0"),
-            ((4, 6), "DOTTED"),
+            ((4, 6), None),
         ),
         "opus": (
             ((0, 0), "claude-opus-4.6"),
-            ((4, 5), "DOTTED"),
+            ((4, 5), None),
         ),
         "haiku": (
             ((0, 0), "claude-haiku-4.5"),
-            ((4, 5), "DOTTED"),
+            ((4, 5), None),
         ),
     }
 )
@@ -167,14 +166,7 @@ class _Name:
     agentic: bool = False
     million: bool = False
 
-    def stages(self, thinking_suffix: str) -> Iterator[_Name]:
-        """The name as it is, and without its last ending, and without the last two, … as far as they are known."""
-        name: _Name | None = self
-        while name is not None:
-            yield name
-            name = name._shorter(thinking_suffix)
-
-    def _shorter(self, thinking_suffix: str) -> _Name | None:
+    def shorter(self, thinking_suffix: str) -> _Name | None:
         """Without its last ending; thinking and agentic count once (§2.1)."""
         if not self.thinking and thinking_suffix and self.core.endswith(thinking_suffix):
             return replace(self, core=self.core.removesuffix(thinking_suffix), thinking=True)
@@ -194,8 +186,7 @@ def _upstream_model(core: str) -> Model | None:
     for family, rows in VERSIONS.items():
         if family in core:
             version = _version(core, family)
-            upstream_id = [row_id for since, row_id in rows if since <= (version or (0, 0))][-1]
-            return _claude(family, version or (0, 0), None if upstream_id == "DOTTED" else upstream_id)
+            return _claude(family, version, [upstream_id for since, upstream_id in rows if since <= version][-1])
     if match := _ANY_CLAUDE.fullmatch(core):
         return _claude(match[1], (int(match[2]), int(match[3] or 0)), None)
     core = core.removeprefix("claude-")
@@ -204,12 +195,12 @@ def _upstream_model(core: str) -> Model | None:
     return None
 
 
-def _version(core: str, family: str) -> Version | None:
+def _version(core: str, family: str) -> Version:
     if match := _TWO_PARTS.search(core):
         return int(match[1]), int(match[2])
     if match := re.search(_ONE_PART.format(family=family), core):
         return int(match[1]), 0
-    return None
+    return 0, 0
 
 
 def _claude(family: str, version: Version, upstream_id: str | None) -> Model:
@@ -252,6 +243,7 @@ class ModelCatalog:
         self._models = {model.upstream_id: model for model in models}
         self._unlisted = frozenset(unlisted)
         self._exact = {key.lower(): model for model in self._models.values() for key in (model.upstream_id, model.id)}
+        self._exact |= {key: Model(key, key, name) for key, name in self._extra.items()}
 
     def with_discovered(self, models: Iterable[DiscoveredModel], *, complete: bool = False) -> ModelCatalog:
         """The same catalog with the models that accounts were told of.
@@ -259,18 +251,14 @@ class ModelCatalog:
         One that the catalog has keeps its id, and takes over whatever was said of it. With ``complete``, models that
         no account was told of are no longer listed; their names still mean them.
         """
-        merged = dict(self._models)
-        told: set[str] = set()
-        for found in models:
-            model = self._completed(found)
-            merged[model.upstream_id] = model
-            told.add(model.upstream_id)
+        told = {model.upstream_id: model for model in map(self._completed, models)}
+        merged = self._models | told
         return ModelCatalog(
             aliases=self.aliases,
             windows=self._windows,
             extra=self._extra.values(),
             models=merged.values(),
-            unlisted=merged.keys() - told if complete else (),
+            unlisted=merged.keys() - told.keys() if complete else (),
         )
 
     def _completed(self, found: DiscoveredModel) -> Model:
@@ -279,9 +267,9 @@ class ModelCatalog:
         upstream_id = LEGACY_IDS.get(name, found.upstream_id)
         model = self._models.get(upstream_id)
         if model is None:
-            guessed = _upstream_model(name)
-            same = guessed is not None and guessed.upstream_id.lower() == upstream_id.lower()
-            model = guessed if guessed is not None and same else Model(name, found.upstream_id, upstream_id)
+            model = _upstream_model(name)
+            if model is None or model.upstream_id.lower() != upstream_id.lower():
+                model = Model(name, found.upstream_id, upstream_id)
             # Claude Code shows only ids that begin so (field-notes §1 row 33).
             listed_id = name.replace(".", "-") if name.startswith("claude-") else f"claude-{name}"
             model = replace(model, id=listed_id, upstream_id=upstream_id, created=_JULY_2026)
@@ -346,26 +334,24 @@ class ModelCatalog:
         return replace(model, id=name, display_name=name, window=resolved.window)
 
     def _resolve(self, text: str, thinking_suffix: str, seen: frozenset[str]) -> ResolvedModel:
-        stages = list(_Name(text.strip().lower()).stages(thinking_suffix))
+        # The name as it is, and without its last ending, and without the last two, … as far as they are known.
+        stages = [_Name(text.strip().lower())]
+        while shorter := stages[-1].shorter(thinking_suffix):
+            stages.append(shorter)
         for name in stages:
             if name.core in self.aliases and name.core not in seen:
                 return self._aliased(name, thinking_suffix, seen | {name.core})
         for name in stages:
-            if model := self._known(name.core):
+            if model := self._exact.get(name.core):
                 return self._resolved(name, model)
         name = stages[-1]
         core = name.core
         for prefix in _PREFIXES:
             core = core.removeprefix(prefix)
-        model = self._known(core) or _upstream_model(core)
+        model = self._exact.get(core) or _upstream_model(core)
         if model is None:
             raise _unknown(text)
         return self._resolved(name, self._models.get(model.upstream_id, model))
-
-    def _known(self, core: str) -> Model | None:
-        if core in self._extra:
-            return Model(core, core, self._extra[core])
-        return self._exact.get(core)
 
     def _aliased(self, name: _Name, thinking_suffix: str, seen: frozenset[str]) -> ResolvedModel:
         meant = self._resolve(self.aliases[name.core], thinking_suffix, seen)
@@ -460,4 +446,4 @@ def _is_table(value: object, fits: Callable[[object], bool]) -> bool:
 
 
 def _is_window(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_WINDOW
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_NUMBER

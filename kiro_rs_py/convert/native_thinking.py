@@ -11,14 +11,13 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, list_in, object_in
 
 EffortField: TypeAlias = Literal["output_config", "reasoning"]
 """Where the effort stands: Claude's models and GPT's."""
 
-_FIELDS: Final[tuple[EffortField, ...]] = ("output_config", "reasoning")
 _LEVELS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
 """Rising. ``none``, which switches thinking off, is only ever sent to who asked for it."""
 _USUAL: Final = "high"
@@ -75,7 +74,9 @@ class NativeThinking:
 
 def parse_schema(schema: Json) -> NativeThinking | None:
     """What ``additionalModelRequestFieldsSchema`` allows (§8.1); None for a model without effort levels."""
-    for field in _FIELDS:
+    if not isinstance(schema, dict):
+        return None
+    for field in get_args(EffortField):
         effort = _property(_property(schema, field), "effort")
         if efforts := _words(effort):
             thinking = _property(schema, "thinking")
@@ -95,15 +96,12 @@ def _native(
     return NativeThinking(field, efforts, default, displays)
 
 
-def _property(schema: Json, name: str) -> JsonObject:
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    found = properties.get(name) if isinstance(properties, dict) else None
-    return found if isinstance(found, dict) else {}
+def _property(schema: JsonObject, name: str) -> JsonObject:
+    return object_in(object_in(schema, "properties"), name)
 
 
 def _words(schema: JsonObject) -> tuple[str, ...]:
-    enum = schema.get("enum")
-    return tuple(word for word in enum if isinstance(word, str) and word) if isinstance(enum, list) else ()
+    return tuple(word for word in list_in(schema, "enum") if isinstance(word, str) and word)
 
 
 # --- signatures ---------------------------------------------------------------------------------------------------

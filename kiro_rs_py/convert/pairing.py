@@ -12,33 +12,36 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kiro_rs_py.convert import texts
-from kiro_rs_py.convert.history import AssistantTurn, Turn, UserTurn
-from kiro_rs_py.convert.kiro import ToolResult, ToolUse
-from kiro_rs_py.convert.tool_names import unused_id
+from kiro_rs_py.convert.kiro import AssistantMessage, HistoryEntry, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.tool_names import unused
 
 Part = TypeVar("Part", ToolUse, ToolResult)
 
 
-def pair(turns: Iterable[Turn], notes: list[str]) -> None:
-    """Repairs ``turns`` (alternating, a user turn last) in place."""
+def paired(turns: Iterable[HistoryEntry], notes: list[str]) -> list[HistoryEntry]:
+    """``turns`` (alternating, a user turn last), repaired."""
+    made: list[HistoryEntry] = []
     taken: set[str] = set()
-    caller = AssistantTurn()
     for turn in turns:
-        if isinstance(turn, AssistantTurn):
-            caller = turn
-        else:
-            _pair_turn(caller, turn, taken, notes)
-            caller = AssistantTurn()
+        if isinstance(turn, UserMessage):
+            first_results: dict[str, ToolResult] = {}
+            for result in turn.tool_results:
+                first_results.setdefault(result.tool_use_id, result)
+            wire_ids: dict[str, str] = {}
+            if made and isinstance(caller := made[-1], AssistantMessage):
+                made[-1], wire_ids = _answered(caller, first_results, taken, notes)
+            turn = _answer(turn, first_results, wire_ids, notes)
+        made.append(turn)
+    return made
 
 
-def _pair_turn(caller: AssistantTurn, answer: UserTurn, taken: set[str], notes: list[str]) -> None:
-    first_results: dict[str, ToolResult] = {}
-    for result in answer.results:
-        first_results.setdefault(result.tool_use_id, result)
-    wire_ids = _keep_answered(caller, first_results, taken, notes)
+def _answer(
+    turn: UserMessage, first_results: Mapping[str, ToolResult], wire_ids: Mapping[str, str], notes: list[str]
+) -> UserMessage:
+    """``turn`` with the first result of each call, by the call's id on the wire."""
     results: list[ToolResult] = []
     unmatched: list[str] = []
-    for result in answer.results:
+    for result in turn.tool_results:
         tool_use_id = result.tool_use_id
         first = first_results[tool_use_id]
         if result is first and tool_use_id in wire_ids:
@@ -48,29 +51,29 @@ def _pair_turn(caller: AssistantTurn, answer: UserTurn, taken: set[str], notes: 
         else:
             notes.append(f"sent the result of {_short(tool_use_id)} as text: no call waits for it")
             unmatched.append(texts.unmatched_result(tool_use_id, result.text))
-    answer.results = results
-    if unmatched:
-        answer.text = "\n\n".join([*([answer.text] if answer.text else []), *unmatched])
+    kept = tuple(results)
+    text = "\n\n".join(filter(None, (turn.content, *unmatched)))
+    return turn if kept == turn.tool_results else replace(turn, content=text, tool_results=kept)
 
 
-def _keep_answered(
-    caller: AssistantTurn, results: Mapping[str, ToolResult], taken: set[str], notes: list[str]
-) -> dict[str, str]:
-    """Leaves the calls that have a result; their ids → the ids they go by on the wire."""
+def _answered(
+    caller: AssistantMessage, results: Mapping[str, ToolResult], taken: set[str], notes: list[str]
+) -> tuple[AssistantMessage, dict[str, str]]:
+    """``caller`` with the calls that have a result; their ids → the ids they go by on the wire."""
     wire_ids: dict[str, str] = {}
     uses: list[ToolUse] = []
-    for use in caller.uses:
+    for use in caller.tool_uses:
         tool_use_id = use.tool_use_id
         if tool_use_id not in results:
             notes.append(f"dropped tool call {_short(tool_use_id)}: no result follows it")
         elif tool_use_id in wire_ids:
             notes.append(f"dropped tool call {_short(tool_use_id)}: its id came before")
         else:
-            wire_ids[tool_use_id] = wire_id = unused_id(tool_use_id, taken)
+            wire_ids[tool_use_id] = wire_id = unused(tool_use_id, taken)
             taken.add(wire_id)
             uses.append(_with_id(use, wire_id))
-    caller.uses = uses
-    return wire_ids
+    kept = tuple(uses)
+    return caller if kept == caller.tool_uses else replace(caller, tool_uses=kept), wire_ids
 
 
 def _with_id(part: Part, wire_id: str) -> Part:

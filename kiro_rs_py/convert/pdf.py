@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from kiro_rs_py.convert import texts
-from kiro_rs_py.convert.anthropic import ContentBlock, DocumentBlock, Message, MessagesRequest, ToolResultBlock
+from kiro_rs_py.convert.anthropic import (
+    ContentBlock,
+    DocumentBlock,
+    Message,
+    MessagesRequest,
+    ToolResultBlock,
+    every_block,
+)
 from kiro_rs_py.convert.surrogates import well_formed
 
 MAX_PDF_BYTES = 10_000_000
@@ -42,15 +49,8 @@ def is_pdf(document: DocumentBlock) -> bool:
 
 def pdfs_in(messages: Iterable[Message]) -> tuple[str, ...]:
     """The data of all PDFs, each once, as the client sent it (base64, maybe behind a ``data:`` prefix)."""
-    found: dict[str, None] = {}
-    waiting: list[Iterable[ContentBlock]] = [message.content for message in messages]
-    while waiting:
-        for block in waiting.pop():
-            if isinstance(block, DocumentBlock) and is_pdf(block):
-                found[block.data or ""] = None
-            elif isinstance(block, ToolResultBlock):
-                waiting.append(block.content)
-    return tuple(found)
+    pdfs = (block for block in every_block(messages) if isinstance(block, DocumentBlock) and is_pdf(block))
+    return tuple(dict.fromkeys(pdf.data or "" for pdf in pdfs))
 
 
 def with_pdf_texts(request: MessagesRequest, extracted: Mapping[str, str]) -> MessagesRequest:

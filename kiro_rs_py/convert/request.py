@@ -6,30 +6,28 @@ be repaired goes out as notes.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 
 from kiro_rs_py.convert import texts
-from kiro_rs_py.convert.anthropic import JsonObject, MessagesRequest, Thinking, ToolNames
+from kiro_rs_py.convert.anthropic import JsonObject, MessagesRequest, Thinking, ToolNames, json_object, string_in
 from kiro_rs_py.convert.blocks import ThinkingFormat
-from kiro_rs_py.convert.history import AssistantTurn, UserTurn, entries, folded, turns_of, without_prefill
+from kiro_rs_py.convert.history import filled, folded, turns_of, without_prefill
 from kiro_rs_py.convert.kiro import AssistantMessage, ConversationState, HistoryEntry, UserMessage
 from kiro_rs_py.convert.models import THINKING_SUFFIX, ModelCatalog, ResolvedModel
 from kiro_rs_py.convert.native_thinking import NativeThinking
-from kiro_rs_py.convert.pairing import pair
+from kiro_rs_py.convert.pairing import paired
 from kiro_rs_py.convert.tools import (
     compressed,
     mentioned,
     offered_tools,
-    plan_search,
     specifications,
     turn_instructions,
     wire_names,
     with_placeholders,
     writes_files,
 )
-from kiro_rs_py.convert.websearch import SearchPlan, lone_search, with_searches_as_turns
+from kiro_rs_py.convert.websearch import SearchPlan, lone_search, plan_search, with_searches_as_turns
 from kiro_rs_py.errors import NotFound
 
 MAX_THINKING_BUDGET = 128_000
@@ -93,18 +91,17 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
     web_search = lone_search(request)
     model = _model(request, options, needed=web_search is None)
     thinking, effort = _thinking(request, model)
-    folded_turns = folded(request.messages, notes)
-    messages = without_prefill(with_searches_as_turns(folded_turns.messages), notes)
+    leading, others = folded(request.messages, notes)
+    messages = without_prefill(with_searches_as_turns(others), notes)
     known_names = mentioned(messages)
     names = wire_names(request, known_names)
     offered = offered_tools(request, known_names, notes)
 
-    turns = turns_of(messages, names, notes, native_model=model.upstream_id if model.native else None)
-    pair(turns, notes)
-    current = turns.pop()
-    assert isinstance(current, UserTurn)
+    told = turns_of(messages, names, notes, native_model=model.upstream_id if model.native else None)
+    *turns, current = paired(told, notes)
+    assert isinstance(current, UserMessage)
     system = system_text(
-        [*_without_billing(request.system, notes), *folded_turns.system],
+        [*_without_billing(request.system, notes), *leading],
         marker="" if model.native else thinking_marker(thinking, effort or DEFAULT_EFFORT),
         agentic=model.agentic,
         chunk_policy=writes_files(offered),
@@ -113,11 +110,11 @@ def convert_request(request: MessagesRequest, *, ids: RequestIds, options: Conve
     if system:
         history += [UserMessage(system), AssistantMessage(texts.SYSTEM_ACKNOWLEDGEMENT)]
     demanding = _with_demands(current, turn_instructions(request, offered, names, notes))
-    *past, last = entries([*turns, demanding], notes)
+    *past, last = filled([*turns, demanding], notes)
     assert isinstance(last, UserMessage)
 
     tools = compressed(specifications(offered, names, notes), options.tool_compression_bytes, notes)
-    used = (use.name for turn in turns if isinstance(turn, AssistantTurn) for use in turn.uses)
+    used = (use.name for turn in turns if isinstance(turn, AssistantMessage) for use in turn.tool_uses)
     state = ConversationState(
         conversation_id=session_of(request.user_id) or ids.conversation,
         continuation_id=ids.continuation,
@@ -229,19 +226,16 @@ def session_of(user_id: str | None) -> str | None:
     """The session in ``metadata.user_id``: of a JSON document, or behind ``session_`` (N5)."""
     if not user_id or len(user_id) > _MAX_USER_ID:
         return None
-    try:
-        document = json.loads(user_id)
-    except (ValueError, RecursionError):
-        document = None
-    if isinstance(document, dict):
-        session = document.get("session_id")
-        return session if isinstance(session, str) and _UUID.fullmatch(session) else None
+    document = json_object(user_id)
+    if document is not None:
+        session = string_in(document, "session_id")
+        return session if _UUID.fullmatch(session) else None
     match = _SESSION.search(user_id)
     return match[1] if match else None
 
 
-def _with_demands(turn: UserTurn, demands: list[str]) -> UserTurn:
+def _with_demands(turn: UserMessage, demands: list[str]) -> UserMessage:
     if not demands:
         return turn
     reminder = texts.system_reminder("\n".join(demands))
-    return replace(turn, text=f"{turn.text}\n{reminder}" if turn.text else reminder)
+    return replace(turn, content=f"{turn.content}\n{reminder}" if turn.content else reminder)

@@ -1,9 +1,7 @@
 """KiroEvents → the events of one Anthropic message (response-conversion, Appendix D).
 
 :class:`MessageStream` is the one machine behind streaming, plain and ``/cc`` answers. It decides what belongs into
-which block and how the answer ends; :mod:`~kiro_rs_py.convert.blocks` writes the blocks,
-:mod:`~kiro_rs_py.convert.endings` knows the stop reasons and the usage, :mod:`~kiro_rs_py.convert.fold` makes the
-plain answer.
+which block; :mod:`.blocks` writes the blocks, :mod:`.endings` knows the stop reasons and the usage.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Protocol
 from kiro_rs_py.convert.anthropic import JsonObject, ToolNames
 from kiro_rs_py.convert.blocks import BlockWriter, Open, ThinkingFormat
 from kiro_rs_py.convert.client_json import compact
-from kiro_rs_py.convert.endings import Content, Ledger
+from kiro_rs_py.convert.endings import Ledger
 from kiro_rs_py.convert.events import AssistantText, Fault, KiroEvent, Reasoning, ToolUseFragment, bare_code
 from kiro_rs_py.convert.kiro import AssistantMessage, ToolResult
 from kiro_rs_py.convert.message_events import (
@@ -73,17 +71,14 @@ class MessageStream:
     """Takes KiroEvents in order, gives the events of one message::
 
         for event in upstream: send(stream.receive(event))
-        send(stream.finish())
-
-    and ``send(stream.fail(…))`` in place of the rest when something breaks. Where the model may search the web, the
-    answer can take several rounds, each an answer of the upstream::
-
-        while searches := stream.end_round():
+        while searches := stream.end_round():  # only where the model may search the web
             outcomes = …
             send(stream.receive_results(outcomes))
             if not stream.goes_on: break
             for event in upstream asked again, with stream.next_round(outcomes): send(stream.receive(event))
         send(stream.finish())
+
+    and ``send(stream.fail(…))`` in place of the rest when something breaks.
     """
 
     def __init__(
@@ -119,7 +114,6 @@ class MessageStream:
         self._tool_names = tool_names
         self.expects_metadata = expects_metadata
         self._search_tool = search_tool
-        self._round = Round()
         # What is only a piece of the open block goes the short way: nine events in ten.
         self._straight: type[KiroEvent] | None = None
         self._straight_delta = TextDelta
@@ -141,6 +135,7 @@ class MessageStream:
         self._reasoned = False
         self._line = Line()
         self._call: ToolCall | None = None
+        self._round = Round()
 
     @property
     def started(self) -> bool:
@@ -229,8 +224,9 @@ class MessageStream:
             blocks.start()
         only_thinking = not blocks.answered and (blocks.index >= 0 or self._reasoned)
         if self.stop_reason is None:
-            content = Content(tool_use=self._tool_used, only_thinking=only_thinking)
-            self.stop_reason = self._ledger.stop_reason(content, expects_metadata=self.expects_metadata)
+            self.stop_reason = self._ledger.stop_reason(
+                tool_use=self._tool_used, only_thinking=only_thinking, expects_metadata=self.expects_metadata
+            )
         if only_thinking and self._stop_sequence is None and blocks.open is not Open.TAGGED:
             # Clients need something visible (D-10).
             blocks.text(" ")
@@ -256,7 +252,7 @@ class MessageStream:
     # --- rounds -----------------------------------------------------------------------------------------------------
 
     def end_round(self) -> tuple[SearchCall, ...]:
-        """Call when upstream has ended its answer: the searches it waits for. With none, :meth:`finish` is next.
+        """Call when upstream has ended its answer: the searches it waits for.
 
         Behind a cut call, whose block stays open, results could not be shown: those searches are not made.
         """
@@ -274,8 +270,7 @@ class MessageStream:
 
     @property
     def goes_on(self) -> bool:
-        """The model has more to say once it knows its results: it was not stopped, and no tool of the client's is to be
-        run first."""
+        """The model has more to say once it knows its results, and no tool of the client's is to be run first."""
         ended = self._ledger.refused or self._ledger.window_full
         return self._phase is _Phase.ANSWERING and not self._tool_used and not ended
 
@@ -285,7 +280,6 @@ class MessageStream:
         added = sum(count_text(result.text) for result in results)
         self._ledger.next_round(self._written.units(), added)
         self._blocks.answered = False
-        self._round = Round()
         self._begin_round()
         return said, results
 
@@ -299,15 +293,14 @@ class MessageStream:
         """Put ``event`` in line, then write what is next."""
         if isinstance(event, ToolUseFragment):
             self._line.add(event)
-            self._write_waiting()
-            return
-        if self._search_tool is not None:
-            self._round.hear(event)
-        if self._call is None:
-            self._write(event)
         else:
+            if self._search_tool is not None:
+                self._round.hear(event)
+            if self._call is None:
+                self._write(event)
+                return
             self._line.put(event)
-            self._write_waiting()
+        self._write_waiting()
 
     def _write_waiting(self) -> None:
         while self._phase is _Phase.ANSWERING:

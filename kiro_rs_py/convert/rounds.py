@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kiro_rs_py.convert import texts
+from kiro_rs_py.convert.anthropic import string_in
 from kiro_rs_py.convert.events import AssistantText, Reasoning
 from kiro_rs_py.convert.kiro import AssistantMessage, ConversationState, ReasoningContent, ToolResult, ToolUse
 from kiro_rs_py.convert.search_results import SearchOutcome, text_for_model
@@ -62,8 +63,7 @@ class Round:
     def search(self, call: ToolCall) -> SearchCall:
         """Note a whole call of the web search."""
         arguments = call.arguments or {}
-        query = arguments.get("query")
-        search = SearchCall(server_tool_id(call.id), call.id, query if isinstance(query, str) else "")
+        search = SearchCall(server_tool_id(call.id), call.id, string_in(arguments, "query"))
         self.searches.append(search)
         self._uses.append(ToolUse(call.id, call.name, arguments))
         return search

@@ -7,7 +7,7 @@ or ``default`` are data.
 
 from __future__ import annotations
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, list_in, object_in
 from kiro_rs_py.convert.client_json import compact
 
 _SCHEMA_MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -86,21 +86,19 @@ class _Branches:
         self._referenced: dict[str, _Parts] = {}
 
     def of(self, node: JsonObject, depth: int) -> _Parts:
-        properties: dict[str, dict[str, Json]] = {}
-        own = node.get("properties")
-        if isinstance(own, dict):
-            properties = {name: {compact(part): part} for name, part in own.items()}
+        own = object_in(node, "properties")
+        properties = {name: {compact(part): part} for name, part in own.items()}
         # The sanitiser has left strings only.
-        required = dict.fromkeys(str(name) for name in _list(node.get("required")))
+        required = dict.fromkeys(str(name) for name in list_in(node, "required"))
         if depth:
             reference = node.get("$ref")
             parts = [] if reference is None else [self._behind(str(reference), depth - 1)]
-            parts += [self.of(branch, depth - 1) for branch in _objects(node.get("allOf"))]
+            parts += [self.of(branch, depth - 1) for branch in _objects(node, "allOf")]
             for part in parts:
                 _merge(properties, part[0])
                 required |= part[1]
             for key in ("anyOf", "oneOf"):
-                choices = [self.of(branch, depth - 1) for branch in _objects(node.get(key))]
+                choices = [self.of(branch, depth - 1) for branch in _objects(node, key)]
                 for choice in choices:
                     _merge(properties, choice[0])
                 if choices:
@@ -123,9 +121,5 @@ def _merge(properties: dict[str, dict[str, Json]], more: dict[str, dict[str, Jso
         properties[name] = properties.get(name, {}) | variants
 
 
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [item for item in _list(value) if isinstance(item, dict)]
+def _objects(node: JsonObject, key: str) -> list[JsonObject]:
+    return [item for item in list_in(node, key) if isinstance(item, dict)]

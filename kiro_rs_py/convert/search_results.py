@@ -4,16 +4,15 @@ blocks that clients send back → the same texts again (request-conversion §7.4
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.convert.search_domains import DomainFilter
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, list_in, object_in, string_in
 from kiro_rs_py.convert.surrogates import well_formed_json
+from kiro_rs_py.convert.websearch import DomainFilter
 
 SearchErrorCode: TypeAlias = Literal[
     "invalid_tool_input", "unavailable", "max_uses_exceeded", "too_many_requests", "query_too_long"
@@ -29,7 +28,6 @@ _MONTHS: Final = (
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SNIPPET_CHARACTERS: Final = 200
 
-# Anthropic's own results carry a sealed text here, which no other model can read. Prose has spaces.
 _SEALED: Final = re.compile(r"[A-Za-z0-9+/=_-]{64,}")
 
 _DISCLAIMER: Final = "Please note that these are web search results and may not be fully accurate or up-to-date."
@@ -68,9 +66,8 @@ def parse_search_answer(answer: JsonObject) -> SearchOutcome:
 
     Kiro says "nothing found" with a JSON-RPC error (R9). A result without title or URL is left out, the others stay.
     """
-    error = answer.get("error")
-    if error is not None:
-        return _refused(error if isinstance(error, dict) else {})
+    if answer.get("error") is not None:
+        return _refused(object_in(answer, "error"))
     result = answer.get("result")
     if not isinstance(result, dict):
         return SearchOutcome(error="unavailable")
@@ -79,12 +76,16 @@ def parse_search_answer(answer: JsonObject) -> SearchOutcome:
     if found is None:
         nothing = _NOTHING_FOUND in said.lower()
         return SearchOutcome() if nothing else SearchOutcome(error="unavailable")
-    return SearchOutcome(tuple(_hits(found)))
+    return SearchOutcome(
+        tuple(
+            SearchHit(title, url, string_in(item, "snippet"), _page_age(item.get("publishedDate")))
+            for title, url, item in _linked(found)
+        )
+    )
 
 
 def _refused(error: JsonObject) -> SearchOutcome:
-    message = error.get("message")
-    said = message.lower() if isinstance(message, str) else ""
+    said = string_in(error, "message").lower()
     if _NOTHING_FOUND in said:
         return SearchOutcome()
     if "too many" in said or "throttl" in said or "rate limit" in said or "rate exceeded" in said:
@@ -96,20 +97,14 @@ def _refused(error: JsonObject) -> SearchOutcome:
 
 
 def _text_of(result: JsonObject) -> str:
-    content = result.get("content")
-    for part in content if isinstance(content, list) else []:
-        if isinstance(part, dict) and isinstance(text := part.get("text"), str):
-            return text
-    return ""
+    texts = (part.get("text") for part in list_in(result, "content") if isinstance(part, dict))
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _found(text: str) -> list[Json] | None:
     """The list of results, which comes as JSON inside a string; None if there is none, or an error instead."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
+    value = json_object(text)
+    if value is None:
         return None
     results = well_formed_json(value).get("results")
     if not isinstance(results, list) or (value.get("error") and not results):
@@ -117,13 +112,13 @@ def _found(text: str) -> list[Json] | None:
     return results
 
 
-def _hits(results: list[Json]) -> Iterator[SearchHit]:
-    for item in results:
+def _linked(items: list[Json]) -> Iterator[tuple[str, str, JsonObject]]:
+    """Title, URL, and all of it, of each item that has both."""
+    for item in items:
         if isinstance(item, dict):
-            title, url, snippet = item.get("title"), item.get("url"), item.get("snippet")
+            title, url = item.get("title"), item.get("url")
             if isinstance(title, str) and isinstance(url, str):
-                age = _page_age(item.get("publishedDate"))
-                yield SearchHit(title, url, snippet if isinstance(snippet, str) else "", age)
+                yield title, url, item
 
 
 def _page_age(published: Json) -> str | None:
@@ -172,19 +167,18 @@ def parse_result_content(content: Json) -> SearchOutcome:
     """The other way round: ``content`` of a block that a client sends back, ours or Anthropic's."""
     if isinstance(content, dict):
         code = content.get("error_code")
-        return SearchOutcome(error=_known_code(code))
-    hits = []
-    for item in content if isinstance(content, list) else []:
-        if isinstance(item, dict):
-            title, url, snippet, age = (item.get(key) for key in ("title", "url", "encrypted_content", "page_age"))
-            if isinstance(title, str) and isinstance(url, str):
-                readable = snippet if isinstance(snippet, str) and not _SEALED.fullmatch(snippet) else ""
-                hits.append(SearchHit(title, url, readable, age if isinstance(age, str) else None))
-    return SearchOutcome(tuple(hits))
+        return SearchOutcome(error=next((known for known in _REASONS if known == code), "unavailable"))
+    return SearchOutcome(
+        tuple(
+            SearchHit(title, url, _readable(string_in(item, "encrypted_content")), string_in(item, "page_age") or None)
+            for title, url, item in _linked(content if isinstance(content, list) else [])
+        )
+    )
 
 
-def _known_code(code: Json) -> SearchErrorCode:
-    return next((known for known in get_args(SearchErrorCode) if known == code), "unavailable")
+def _readable(snippet: str) -> str:
+    """Anthropic's own results carry a sealed text there, which no other model can read. Prose has spaces."""
+    return "" if _SEALED.fullmatch(snippet) else snippet
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, list_in, object_in
+from kiro_rs_py.convert.client_json import no_constant
 
 # Prose holds few brackets; beyond these places the text is no answer with something around it.
 MAX_PLACES = 50
@@ -108,11 +108,7 @@ def _parsed(text: str) -> tuple[Json] | None:
     return (value,) if end == len(stripped) else None
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_constant=no_constant)
 
 
 # --- the check ----------------------------------------------------------------------------------------------------
@@ -163,9 +159,7 @@ class _Check:
 
     def _by_others(self, value: Json, schema: JsonObject, place: str, depth: int) -> str | None:
         """What schemas say that this one refers to."""
-        parts = schema.get("allOf")
-        required = [*(parts if isinstance(parts, list) else ()), self._referred(schema.get("$ref"))]
-        for part in required:
+        for part in (*list_in(schema, "allOf"), self._referred(schema.get("$ref"))):
             found = self.mismatch(value, part, place, depth)
             if found is not None:
                 return found
@@ -185,10 +179,8 @@ class _Check:
         return node
 
     def _of_members(self, value: JsonObject, schema: JsonObject, place: str, depth: int) -> str | None:
-        properties = schema.get("properties")
-        known = properties if isinstance(properties, dict) else {}
-        required = schema.get("required")
-        for name in required if isinstance(required, list) else ():
+        known = object_in(schema, "properties")
+        for name in list_in(schema, "required"):
             if isinstance(name, str) and name not in value:
                 return f"{place}.{name}: required"
         for name, part in value.items():
@@ -214,26 +206,22 @@ def _of_itself(value: Json, schema: JsonObject) -> str | None:
     return None
 
 
+_TYPES: Mapping[type, tuple[str, ...]] = {
+    dict: ("object",),
+    list: ("array",),
+    str: ("string",),
+    bool: ("boolean",),
+    int: ("integer", "number"),
+    float: ("number",),
+    type(None): ("null",),
+}
+
+
 def _is_of_type(value: Json, kind: Json) -> bool:
-    match kind:
-        case "object":
-            return isinstance(value, dict)
-        case "array":
-            return isinstance(value, list)
-        case "string":
-            return isinstance(value, str)
-        case "boolean":
-            return isinstance(value, bool)
-        case "null":
-            return value is None
-        case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case "integer":
-            return (isinstance(value, int) and not isinstance(value, bool)) or (
-                isinstance(value, float) and value.is_integer()
-            )
-        case _:
-            return True
+    """A kind that nobody knows is any."""
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return kind in _TYPES[type(value)] or all(kind not in kinds for kinds in _TYPES.values())
 
 
 def _same(value: Json, other: Json) -> bool:

@@ -7,7 +7,6 @@ more than there: tool calls and results, thinking, images and documents too (res
 from __future__ import annotations
 
 import binascii
-import json
 import re
 from dataclasses import dataclass, fields
 from typing import Final
@@ -16,7 +15,6 @@ from kiro_rs_py.convert.anthropic import (
     ContentBlock,
     DocumentBlock,
     ImageBlock,
-    Json,
     MessagesRequest,
     OtherBlock,
     RedactedThinkingBlock,
@@ -25,6 +23,7 @@ from kiro_rs_py.convert.anthropic import (
     ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
+    json_text,
 )
 from kiro_rs_py.convert.image_size import image_size
 
@@ -140,9 +139,9 @@ def estimate_request(request: MessagesRequest) -> TokenEstimate:
             _count_block(block, counts)
     counts["system"] = sum(map(count_text, request.system))
     if request.output_schema is not None:
-        counts["system"] += count_text(_compact(request.output_schema))
+        counts["system"] += count_text(json_text(request.output_schema))
     counts["tools"] = sum(
-        count_text(tool.name) + count_text(tool.description) + count_text(_compact(tool.input_schema))
+        count_text(tool.name) + count_text(tool.description) + count_text(json_text(tool.input_schema))
         for tool in request.tools
     )
     return TokenEstimate(**counts)
@@ -156,7 +155,7 @@ def _count_block(block: ContentBlock, counts: dict[str, int], text_part: str = "
         case ToolReferenceBlock(name):
             counts[text_part] += count_text(name)
         case ToolUseBlock(name=name, input=arguments):
-            counts["tool_use"] += count_text(name) + count_text(_compact(arguments))
+            counts["tool_use"] += count_text(name) + count_text(json_text(arguments))
         case ToolResultBlock(content=content):
             for inner in content:
                 _count_block(inner, counts, "tool_results")
@@ -201,7 +200,3 @@ def _decode(data: str, limit: int | None = None) -> bytes | None:
         return binascii.a2b_base64(data[start:end])
     except ValueError:
         return None
-
-
-def _compact(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

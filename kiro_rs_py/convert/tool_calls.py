@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import deque
-from typing import NoReturn
 
 from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.client_json import finite, no_constant
 from kiro_rs_py.convert.events import AssistantText, Reasoning, ToolUseFragment
 from kiro_rs_py.convert.surrogates import EscapeMender, well_formed_json
 
@@ -20,23 +19,12 @@ def parse_tool_input(text: str) -> JsonObject | None:
     if not text.strip():
         return {}
     try:
-        value: object = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value: object = json.loads(text, parse_constant=no_constant, parse_float=finite)
         if not isinstance(value, dict):
             return None
         return well_formed_json(value) if "\\u" in text else value
     except (ValueError, RecursionError):
         return None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError("a number too large")
-    return number
 
 
 class ToolCall:

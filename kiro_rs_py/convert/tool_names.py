@@ -28,35 +28,26 @@ class WireNames:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._wire: dict[str, str] = {}
-        wanting: list[str] = []
-        for name in dict.fromkeys(names):
-            if _FITS.fullmatch(name):
-                self._wire[name] = name
-            else:
-                wanting.append(name)
+        names = dict.fromkeys(names)
+        self._wire = {name: name for name in names if _FITS.fullmatch(name)}
         self.client_names: dict[str, str] = {}
         """Alias → the client's name; names that went unchanged are not in it."""
-        for name in wanting:
-            self._wire[name] = alias = self._free_alias(name)
-            self.client_names[alias] = name
+        taken = set(self._wire)
+        for name in names:
+            if name not in self._wire:
+                self._wire[name] = alias = unused(name, taken)
+                self.client_names[alias] = name
+                taken.add(alias)
 
     def __getitem__(self, name: str) -> str:
         return self._wire[name]
 
-    def _free_alias(self, name: str) -> str:
-        # The first candidate is the one of kiro.rs, so that transcripts of both agree; others only on a collision.
-        alias, attempt = shortened(name, name), 0
-        while alias in self._wire or alias in self.client_names:
-            attempt += 1
-            alias = shortened(name, f"{name}#{attempt}")
-        return alias
 
-
-def unused_id(wanted: str, taken: set[str]) -> str:
-    """A tool-use id for this request: ``wanted`` itself if it fits and is not ``taken``, else one made from it."""
+def unused(wanted: str, taken: set[str]) -> str:
+    """A name or id for this request: ``wanted`` itself if it fits and is not ``taken``, else one made from it."""
     if _FITS.fullmatch(wanted) and wanted not in taken:
         return wanted
+    # The first candidate is the one of kiro.rs, so that transcripts of both agree; others only on a collision.
     made, attempt = shortened(wanted, wanted), 0
     while made in taken:
         attempt += 1

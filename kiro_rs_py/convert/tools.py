@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from kiro_rs_py.convert import texts
 from kiro_rs_py.convert.anthropic import (
-    ContentBlock,
     Json,
     JsonObject,
     Message,
     MessagesRequest,
     Tool,
     ToolReferenceBlock,
-    ToolResultBlock,
     ToolUseBlock,
+    every_block,
+    json_text,
 )
 from kiro_rs_py.convert.anthropic_tools import known_tool
 from kiro_rs_py.convert.kiro import ToolSpecification, tool_to_json
 from kiro_rs_py.convert.schemas import acceptable_schema
 from kiro_rs_py.convert.tool_names import WireNames
-from kiro_rs_py.convert.websearch import SearchPlan, is_web_search, offered_search, search_plan
+from kiro_rs_py.convert.websearch import is_web_search, offered_search
 
 MAX_DESCRIPTION_CHARS = 10_000
 _HINTS = {"Write": f"\n{texts.WRITE_SUFFIX}", "Edit": f"\n{texts.EDIT_SUFFIX}"}
 _TOOL_SEARCH = "tool_search_tool"
+_STUB: JsonObject = {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {}, "type": "object"}
 
 
 def wire_names(request: MessagesRequest, in_use: Iterable[str]) -> WireNames:
@@ -62,23 +62,14 @@ def offered_tools(request: MessagesRequest, in_use: Collection[str], notes: list
     return tuple(offered.values())
 
 
-def plan_search(offered: Iterable[Tool], names: WireNames, notes: list[str]) -> SearchPlan | None:
-    """The web search among the :func:`offered_tools`, if there is one: its calls are ours to carry out."""
-    return next((search_plan(tool, names[tool.name], notes) for tool in offered if is_web_search(tool)), None)
-
-
 def mentioned(messages: Iterable[Message]) -> tuple[str, ...]:
     """Names of the tools that the conversation uses or has loaded by a ``tool_reference``, in no special order."""
     names: dict[str, None] = {}
-    waiting: list[Iterable[ContentBlock]] = [message.content for message in messages]
-    while waiting:
-        for block in waiting.pop():
-            if isinstance(block, ToolUseBlock):
-                names[block.name] = None
-            elif isinstance(block, ToolReferenceBlock):
-                names[block.tool_name] = None
-            elif isinstance(block, ToolResultBlock):
-                waiting.append(block.content)
+    for block in every_block(messages):
+        if isinstance(block, ToolUseBlock):
+            names[block.name] = None
+        elif isinstance(block, ToolReferenceBlock):
+            names[block.tool_name] = None
     return tuple(names)
 
 
@@ -134,11 +125,7 @@ def with_placeholders(
     missing = [name for name in dict.fromkeys(used) if name.lower() not in known]
     if missing:
         notes.append(f"defined {len(missing)} tools that only the history uses: {', '.join(missing)}")
-    return (*specifications, *(ToolSpecification(name, texts.PLACEHOLDER_DESCRIPTION, _stub()) for name in missing))
-
-
-def _stub() -> JsonObject:
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {}, "type": "object"}
+    return (*specifications, *(ToolSpecification(name, texts.PLACEHOLDER_DESCRIPTION, _STUB) for name in missing))
 
 
 def turn_instructions(
@@ -158,8 +145,7 @@ def turn_instructions(
     if choice.disable_parallel_tool_use and offered:
         demands.append(texts.ONE_CALL_AT_MOST)
     if request.output_schema is not None:
-        schema = json.dumps(request.output_schema, ensure_ascii=False, separators=(",", ":"))
-        demands.append(texts.answer_in_schema(schema))
+        demands.append(texts.answer_in_schema(json_text(request.output_schema)))
     return demands
 
 
@@ -195,8 +181,7 @@ def compressed(
 
 
 def _size(specifications: tuple[ToolSpecification, ...]) -> int:
-    definitions = [tool_to_json(tool) for tool in specifications]
-    return len(json.dumps(definitions, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(json_text([tool_to_json(tool) for tool in specifications]).encode())
 
 
 def _slim(schema: JsonObject) -> JsonObject:

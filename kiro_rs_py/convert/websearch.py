@@ -8,9 +8,11 @@ the proxy. Both leave blocks in the assistant's message that come back with the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from kiro_rs_py.convert.anthropic import (
     ContentBlock,
@@ -22,7 +24,7 @@ from kiro_rs_py.convert.anthropic import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from kiro_rs_py.convert.search_domains import DomainFilter
+from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.errors import InvalidRequest
 
 TOOL_NAME: Final = "web_search"
@@ -42,11 +44,32 @@ _DESCRIPTION: Final = (
     "type it into a search engine. Name the pages you rely on with their URLs. Say things in your own words: quote no "
     "more than 30 words in a row from a page."
 )
+_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "properties": {"query": {"type": "string", "description": "What to search for."}},
+    "required": ["query"],
+}
 
 
-def _schema() -> JsonObject:
-    query: JsonObject = {"type": "string", "description": "What to search for."}
-    return {"type": "object", "properties": {"query": query}, "required": ["query"]}
+@dataclass(frozen=True, slots=True)
+class DomainFilter:
+    """``allowed_domains`` and ``blocked_domains``: with ``allowed`` only these pass, with ``blocked`` all but these;
+    clients send one list or none.
+
+    Kiro's search has no such fields, so what it finds is filtered. An entry is a host with an optional path, as the
+    Messages API documents it: it covers the host and its subdomains, and everything below its path, in which one ``*``
+    may stand for anything.
+    """
+
+    allowed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+
+    def admits(self, url: str) -> bool:
+        """Whether a result from ``url`` may be shown. A URL that cannot be read belongs to no domain."""
+        host, path = _host_and_path(url)
+        if self.allowed and not _covered(host, path, self.allowed):
+            return False
+        return not _covered(host, path, self.blocked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +112,50 @@ def lone_search(request: MessagesRequest) -> str | None:
     return query
 
 
-def search_plan(tool: Tool, wire_name: str, notes: list[str]) -> SearchPlan:
-    """What the web search ``tool`` allows, up to :data:`MAX_USES`."""
+def plan_search(offered: Iterable[Tool], names: WireNames, notes: list[str]) -> SearchPlan | None:
+    """The web search among the tools offered, if there is one: its calls are ours to carry out."""
+    tool = next(filter(is_web_search, offered), None)
+    if tool is None:
+        return None
     wanted = DEFAULT_MAX_USES if tool.max_uses is None else max(0, tool.max_uses)
     if wanted > MAX_USES:
         notes.append(f"held the web searches to {MAX_USES} instead of {wanted}")
-    return SearchPlan(wire_name, min(wanted, MAX_USES), DomainFilter(tool.allowed_domains, tool.blocked_domains))
+    return SearchPlan(names[tool.name], min(wanted, MAX_USES), DomainFilter(tool.allowed_domains, tool.blocked_domains))
 
 
 def offered_search(tool: Tool) -> Tool:
     """The web search as a model can be told of it; clients name it only. It still :func:`is_web_search`."""
-    return replace(tool, description=_DESCRIPTION, input_schema=_schema(), type=SERVER_TYPE_PREFIX)
+    return replace(tool, description=_DESCRIPTION, input_schema=_SCHEMA, type=SERVER_TYPE_PREFIX)
+
+
+# --- which results may be shown -------------------------------------------------------------------------------------
+
+
+def _host_and_path(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "").rstrip("."), parts.path or "/"
+    except ValueError:
+        return "", "/"
+
+
+def _covered(host: str, path: str, entries: Iterable[str]) -> bool:
+    return any(_covers(entry, host, path) for entry in entries)
+
+
+def _covers(entry: str, host: str, path: str) -> bool:
+    """Entries should have no scheme; some clients write one all the same."""
+    entry = entry.strip().rpartition("://")[2]
+    domain, _, below = entry.partition("/")
+    domain = domain.lower().strip(".")
+    if not domain or not (host == domain or host.endswith(f".{domain}")):
+        return False
+    first, *others = map(re.escape, below.rstrip("/").split("*"))
+    # The first place that fits a part is good enough for all but the last, so the search never turns back there: with
+    # many asterisks that would take for ever.
+    *middle, last = others or [""]
+    pattern = first + "".join(f"(?>.*?{part})" for part in middle) + (f".*{last}" if others else "")
+    return not below or re.match(rf"/{pattern}(?:/|$)", path) is not None
 
 
 # --- searches in the history --------------------------------------------------------------------------------------

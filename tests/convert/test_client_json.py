@@ -10,15 +10,16 @@ from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.convert.client_json import (
     MAX_DEPTH,
     FieldError,
-    as_list,
-    as_object,
     compact,
+    each,
     filled_string,
     integer,
     load_json,
     name_of,
+    of_kind,
     optional,
     string,
+    under,
 )
 from kiro_rs_py.errors import InvalidRequest
 
@@ -101,8 +102,9 @@ def test_compact_sorts_keys_and_keeps_characters() -> None:
 
 
 def test_paths_grow_from_the_inside_out() -> None:
-    error = FieldError("must be a string", "text").inside("content", 0).inside("messages", 3)
-    assert str(error) == "messages.3.content.0.text: must be a string"
+    with pytest.raises(FieldError) as caught:
+        under("content", each, [{"text": "x"}, {"text": 1}], lambda item: string(of_kind(item, dict), "text"))
+    assert str(caught.value) == "content.1.text: must be a string, not a number"
     assert str(FieldError("must be an object")) == "must be an object"
 
 
@@ -118,8 +120,8 @@ def test_typed_fields() -> None:
     assert optional(node, "l", list) == []
     assert integer(node, "i") == 5
     assert integer(node, "n") is None
-    assert as_object({}) == {}
-    assert as_list([]) == []
+    assert of_kind({}, dict) == {}
+    assert of_kind([], list) == []
     for read, complaint in (
         (lambda: string(node, "missing"), "missing: field required"),
         (lambda: string(node, "n"), "n: must be a string, not null"),
@@ -128,8 +130,8 @@ def test_typed_fields() -> None:
         (lambda: integer(node, "t"), "t: must be an integer, not a boolean"),
         (lambda: integer(node, "f"), "f: must be an integer, not a number"),
         (lambda: integer(node, "big"), "big: is out of range"),
-        (lambda: as_object([]), "must be an object, not a list"),
-        (lambda: as_list({}), "must be a list, not an object"),
+        (lambda: of_kind([], dict), "must be an object, not a list"),
+        (lambda: of_kind({}, list), "must be a list, not an object"),
     ):
         with pytest.raises(FieldError) as caught:
             read()

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from kiro_rs_py.convert.endings import Content, Ledger
+from kiro_rs_py.convert.endings import Ledger
 from kiro_rs_py.convert.events import AssistantText, ContextUsage, KiroEvent, Metadata, Metering, TokenUsage
 from kiro_rs_py.convert.message_events import Usage
 
-NOTHING = Content(tool_use=False, only_thinking=False)
-TOOL = Content(tool_use=True, only_thinking=False)
-THINKING = Content(tool_use=False, only_thinking=True)
+NOTHING = {"tool_use": False, "only_thinking": False}
+TOOL = {"tool_use": True, "only_thinking": False}
+THINKING = {"tool_use": False, "only_thinking": True}
 FULL = ContextUsage(100.0)
 
 
@@ -51,8 +51,8 @@ def ledger(*events: KiroEvent, window: int = 200_000) -> Ledger:
         ([Metadata(percentage=100.0)], NOTHING, "model_context_window_exceeded"),
     ],
 )
-def test_stop_reason(events: list[KiroEvent], content: Content, stop_reason: str) -> None:
-    assert ledger(*events).stop_reason(content, expects_metadata=False) == stop_reason
+def test_stop_reason(events: list[KiroEvent], content: dict[str, bool], stop_reason: str) -> None:
+    assert ledger(*events).stop_reason(**content, expects_metadata=False) == stop_reason
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_stop_reason(events: list[KiroEvent], content: Content, stop_reason: str
         ([Metadata(), Metadata(percentage=5.0, is_end=False)], NOTHING, "end_turn"),
     ],
 )
-def test_a_missing_end_mark(events: list[KiroEvent], content: Content, stop_reason: str) -> None:
-    assert ledger(*events).stop_reason(content, expects_metadata=True) == stop_reason
+def test_a_missing_end_mark(events: list[KiroEvent], content: dict[str, bool], stop_reason: str) -> None:
+    assert ledger(*events).stop_reason(**content, expects_metadata=True) == stop_reason
 
 
 def test_usage_is_estimated() -> None:

@@ -22,16 +22,20 @@ from kiro_rs_py.convert.anthropic import (
     ToolUseBlock,
 )
 from kiro_rs_py.convert.history import (
-    AssistantTurn,
-    Turn,
-    Turns,
-    UserTurn,
-    entries,
+    filled,
     folded,
     turns_of,
     without_prefill,
 )
-from kiro_rs_py.convert.kiro import AssistantMessage, Image, ReasoningContent, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.kiro import (
+    AssistantMessage,
+    HistoryEntry,
+    Image,
+    ReasoningContent,
+    ToolResult,
+    ToolUse,
+    UserMessage,
+)
 from kiro_rs_py.convert.native_thinking import seal
 from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.convert.tools import mentioned
@@ -39,6 +43,7 @@ from kiro_rs_py.errors import InvalidRequest
 
 PNG = ImageBlock("image/png", "AAAA")
 SENT_PNG = Image("png", "AAAA")
+CALLED = ToolUse("t1", "a", {})
 CUT_CALL = ToolUseBlock("t1", "Write", {"__unparsedToolInput": {"raw": '{"file'}})
 
 
@@ -70,12 +75,12 @@ def result(tool_use_id: str, *content: ContentBlock | str) -> ToolResultBlock:
     return ToolResultBlock(tool_use_id, user(*content).content)
 
 
-def turns(*messages: Message) -> tuple[list[Turn], list[str]]:
+def turns(*messages: Message) -> tuple[list[HistoryEntry], list[str]]:
     notes: list[str] = []
     return turns_of(messages, WireNames(mentioned(messages)), notes), notes
 
 
-def only_turn(*messages: Message) -> tuple[Turn, list[str]]:
+def only_turn(*messages: Message) -> tuple[HistoryEntry, list[str]]:
     made, notes = turns(*messages)
     assert len(made) == 1
     return made[0], notes
@@ -87,41 +92,41 @@ def only_turn(*messages: Message) -> tuple[Turn, list[str]]:
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [
-        ((system("a"), system("b"), user("x")), Turns(("a", "b"), (user("x"),))),
-        ((said("developer", "a"), user("x")), Turns(("a",), (user("x"),))),
-        ((user("x"), system("r")), Turns((), (user("x", reminder("r")),))),
-        ((user("x"), system("r"), system("s")), Turns((), (user("x", reminder("r"), reminder("s")),))),
+        ((system("a"), system("b"), user("x")), (["a", "b"], [user("x")])),
+        ((said("developer", "a"), user("x")), (["a"], [user("x")])),
+        ((user("x"), system("r")), ([], [user("x", reminder("r"))])),
+        ((user("x"), system("r"), system("s")), ([], [user("x", reminder("r"), reminder("s"))])),
         (
             (user("x"), system("r"), assistant("y"), user("z")),
-            Turns((), (user("x", reminder("r")), assistant("y"), user("z"))),
+            ([], [user("x", reminder("r")), assistant("y"), user("z")]),
         ),
         (
             (user("x"), assistant("y"), system("r"), system("s"), user("z")),
-            Turns((), (user("x"), assistant("y"), user(reminder("r"), reminder("s"), "z"))),
+            ([], [user("x"), assistant("y"), user(reminder("r"), reminder("s"), "z")]),
         ),
         (
             (user("x"), assistant("y"), system("r"), user("z"), system("s")),
-            Turns((), (user("x"), assistant("y"), user(reminder("r"), "z", reminder("s")))),
+            ([], [user("x"), assistant("y"), user(reminder("r"), "z", reminder("s"))]),
         ),
         (
             (user("x"), assistant("y"), system("r")),
-            Turns((), (user("x"), assistant("y"), user(reminder("r")))),
+            ([], [user("x"), assistant("y"), user(reminder("r"))]),
         ),
         (
             (assistant("y"), system("r"), assistant("z")),
-            Turns((), (assistant("y"), user(reminder("r")), assistant("z"))),
+            ([], [assistant("y"), user(reminder("r")), assistant("z")]),
         ),
-        ((user("x"), system(), system("")), Turns((), (user("x"),))),
-        ((system("a", "", "b"),), Turns(("a\nb",), ())),
+        ((user("x"), system(), system("")), ([], [user("x")])),
+        ((system("a", "", "b"),), (["a\nb"], [])),
     ],
 )
-def test_system_messages_find_a_place(messages: tuple[Message, ...], expected: Turns) -> None:
+def test_system_messages_find_a_place(messages: tuple[Message, ...], expected: tuple[list[str], list[Message]]) -> None:
     assert folded(messages, []) == expected
 
 
 def test_system_messages_have_text_only() -> None:
     notes: list[str] = []
-    assert folded((system("a", PNG),), notes) == Turns(("a",), ())
+    assert folded((system("a", PNG),), notes) == (["a"], [])
     assert notes == ["dropped what is no text in a system message"]
 
 
@@ -150,49 +155,49 @@ def test_neighbours_are_merged() -> None:
         user("one", PNG), user("", "two"), user(), assistant("A"), assistant(" "), assistant(call("t1")), user("z")
     )
     assert made == [
-        UserTurn("one\n\ntwo", [SENT_PNG]),
-        AssistantTurn("A", [ToolUse("t1", "a", {})]),
-        UserTurn("z"),
+        UserMessage("one\n\ntwo", (SENT_PNG,)),
+        AssistantMessage("A", (CALLED,)),
+        UserMessage("z"),
     ]
     assert notes == []
 
 
 def test_merged_assistants_are_parted_by_a_blank_line() -> None:
-    assert turns(assistant("A"), assistant("B"), user("z"))[0][0] == AssistantTurn("A\n\nB")
-    assert turns(assistant(" "), assistant(call("t1")), user("z"))[0][0] == AssistantTurn("", [ToolUse("t1", "a", {})])
-    assert turns(assistant(" x "), user("z"))[0][0] == AssistantTurn(" x ")
+    assert turns(assistant("A"), assistant("B"), user("z"))[0][0] == AssistantMessage("A\n\nB")
+    assert turns(assistant(" "), assistant(call("t1")), user("z"))[0][0] == AssistantMessage("", (CALLED,))
+    assert turns(assistant(" x "), user("z"))[0][0] == AssistantMessage(" x ")
 
 
 def test_user_messages_before_the_current_one_are_closed() -> None:
     made, notes = turns(user("one"), user("two"), user("three"))
-    assert made == [UserTurn("one\ntwo"), AssistantTurn("OK"), UserTurn("three")]
+    assert made == [UserMessage("one\ntwo"), AssistantMessage("OK"), UserMessage("three")]
     assert notes == ["put an assistant turn before the last user message"]
 
 
 def test_results_stay_in_the_turn_behind_their_calls() -> None:
     made, notes = turns(assistant(call("t1"), call("t2")), user(result("t1", "r")), user("x", result("t2", "s")))
-    assert made[1:] == [UserTurn("x", results=[ToolResult("t1", "r"), ToolResult("t2", "s")])]
+    assert made[1:] == [UserMessage("x", tool_results=(ToolResult("t1", "r"), ToolResult("t2", "s")))]
     assert notes == ["joined the last user messages: they bring tool results"]
 
 
 def test_at_most_twenty_images_of_one_turn() -> None:
     turn, notes = only_turn(user("x", *[PNG] * 23))
-    assert turn == UserTurn("x\n[image omitted: 3 more than the 20 of one message]", [SENT_PNG] * 20)
+    assert turn == UserMessage("x\n[image omitted: 3 more than the 20 of one message]", (SENT_PNG,) * 20)
     assert notes == ["dropped 3 images: too many in one message"]
-    assert only_turn(user(*[PNG] * 20)) == (UserTurn("", [SENT_PNG] * 20), [])
+    assert only_turn(user(*[PNG] * 20)) == (UserMessage("", (SENT_PNG,) * 20), [])
 
 
 # --- one message --------------------------------------------------------------------------------------------------
 
 
 def test_texts_of_the_user_are_lines() -> None:
-    assert only_turn(user("", "a ", PNG, "b")) == (UserTurn("\na \nb", [SENT_PNG]), [])
+    assert only_turn(user("", "a ", PNG, "b")) == (UserMessage("\na \nb", (SENT_PNG,)), [])
 
 
 def test_thinking_comes_first_and_texts_join_without_a_gap() -> None:
     message = assistant("a", ThinkingBlock("T", "signature"), "b", ThinkingBlock("U"), call("t1"))
-    assert turns(message, user("z"))[0][0] == AssistantTurn("<thinking>TU</thinking>\n\nab", [ToolUse("t1", "a", {})])
-    assert turns(assistant(ThinkingBlock("T")), user("z"))[0][0] == AssistantTurn("<thinking>T</thinking>")
+    assert turns(message, user("z"))[0][0] == AssistantMessage("<thinking>TU</thinking>\n\nab", (CALLED,))
+    assert turns(assistant(ThinkingBlock("T")), user("z"))[0][0] == AssistantMessage("<thinking>T</thinking>")
 
 
 OPUS = "claude-opus-4.8"
@@ -222,8 +227,8 @@ def test_a_model_is_given_its_own_native_thinking(
     notes: list[str] = []
     conversation = [user("q"), assistant(*blocks, "a", call("t1")), user("z", result("t1", "r"))]
     _, turn, _ = made = turns_of(conversation, WireNames(["a"]), notes, native_model=OPUS)
-    assert turn == AssistantTurn("a", [ToolUse("t1", "a", {})], reasoning)
-    assert entries(made, [])[1] == AssistantMessage("a", (ToolUse("t1", "a", {}),), reasoning)
+    assert turn == AssistantMessage("a", (CALLED,), reasoning)
+    assert filled(made, [])[1] == AssistantMessage("a", (CALLED,), reasoning)
     assert notes == expected_notes
 
 
@@ -244,24 +249,25 @@ def test_a_model_is_given_its_own_native_thinking(
 )
 def test_results_are_text(content: tuple[ContentBlock | str, ...], text: str) -> None:
     turn, _ = only_turn(user(result("t1", *content)))
-    assert turn == UserTurn("", results=[ToolResult("t1", text)])
+    assert turn == UserMessage("", tool_results=(ToolResult("t1", text),))
 
 
 def test_images_are_lifted_out_of_results() -> None:
     turn, notes = only_turn(user(result("t1", "a", PNG, "b"), result("t2", PNG), PNG))
-    assert turn == UserTurn("", [SENT_PNG] * 3, [ToolResult("t1", "a\nb"), ToolResult("t2", texts.IMAGE_OF_RESULT)])
+    results = (ToolResult("t1", "a\nb"), ToolResult("t2", texts.IMAGE_OF_RESULT))
+    assert turn == UserMessage("", (SENT_PNG,) * 3, results)
     assert notes == []
 
 
 def test_errors_of_tools_are_kept() -> None:
     turn, _ = only_turn(user(ToolResultBlock("t1", (TextBlock("boom"),), is_error=True)))
-    assert turn == UserTurn("", results=[ToolResult("t1", "boom", is_error=True)])
+    assert turn == UserMessage("", tool_results=(ToolResult("t1", "boom", is_error=True),))
 
 
 def test_loaded_tools_are_named_as_they_are_called() -> None:
     name = "mcp.server/fetch"
     turn, _ = only_turn(user(ToolReferenceBlock(name)))
-    assert turn == UserTurn(texts.tool_loaded(WireNames([name])[name]))
+    assert turn == UserMessage(texts.tool_loaded(WireNames([name])[name]))
 
 
 @pytest.mark.parametrize(
@@ -276,7 +282,7 @@ def test_loaded_tools_are_named_as_they_are_called() -> None:
 )
 def test_inputs_are_objects(value: object, sent: object, notes: int) -> None:
     made, written = turns(assistant(ToolUseBlock("t1", "a", value)), user("z"))  # type: ignore[arg-type]
-    assert made[0] == AssistantTurn("", [ToolUse("t1", "a", sent)])  # type: ignore[arg-type]
+    assert made[0] == AssistantMessage("", (ToolUse("t1", "a", sent),))  # type: ignore[arg-type]
     assert len(written) == notes
 
 
@@ -304,46 +310,46 @@ def test_nothing_is_dropped_without_a_note(message: Message, note: str) -> None:
 
 def test_cut_arguments_are_explained_with_their_result() -> None:
     made, notes = turns(assistant(CUT_CALL), user(result("t1", "could not be parsed"), result("t2", "fine")))
-    assert made[1] == UserTurn(
-        "", results=[ToolResult("t1", f"{texts.CUT_ARGUMENTS}\n\ncould not be parsed"), ToolResult("t2", "fine")]
-    )
+    cut = ToolResult("t1", f"{texts.CUT_ARGUMENTS}\n\ncould not be parsed")
+    assert made[1] == UserMessage("", tool_results=(cut, ToolResult("t2", "fine")))
     assert notes == ["told the model that the arguments of a call were too long"]
 
 
 def test_an_id_is_not_cut_for_ever() -> None:
     made, _ = turns(assistant(CUT_CALL), user(result("t1", "x")), assistant(call("t1")), user(result("t1", "fine")))
-    assert made[3] == UserTurn("", results=[ToolResult("t1", "fine")])
+    assert made[3] == UserMessage("", tool_results=(ToolResult("t1", "fine"),))
 
 
 def test_the_gap_of_a_cut_call_is_explained() -> None:
     prompt = "Output token limit hit. Resume directly."
     made, notes = turns(assistant("I will call Write."), user(prompt))
-    assert made[1] == UserTurn(f"{prompt}\n{texts.system_reminder(texts.CUT_REPLY)}")
+    assert made[1] == UserMessage(f"{prompt}\n{texts.system_reminder(texts.CUT_REPLY)}")
     assert notes == ["told the model that its last reply was too long"]
 
 
-# --- entries ------------------------------------------------------------------------------------------------------
+# --- filled -------------------------------------------------------------------------------------------------------
 
 
 def test_no_turn_goes_out_empty() -> None:
-    results, uses = [ToolResult("t1", "r")], [ToolUse("t1", "a", {})]
+    results, uses = (ToolResult("t1", "r"),), (CALLED,)
     notes: list[str] = []
-    full: list[Turn] = [UserTurn("", [SENT_PNG]), AssistantTurn("", uses), UserTurn("", results=results)]
-    assert entries([UserTurn(), AssistantTurn(), *full], notes) == [
+    with_images, with_results = UserMessage("", (SENT_PNG,)), UserMessage("", tool_results=results)
+    full: list[HistoryEntry] = [with_images, AssistantMessage("", uses), with_results]
+    assert filled([UserMessage(""), AssistantMessage(""), *full], notes) == [
         UserMessage("."),
         AssistantMessage(" "),
-        UserMessage("", (SENT_PNG,)),
-        AssistantMessage(" ", tuple(uses)),
-        UserMessage("", (), tuple(results)),
+        with_images,
+        AssistantMessage(" ", uses),
+        with_results,
     ]
     assert notes == ["filled 2 empty turns"]
-    entries(full, notes)
+    filled(full, notes)
     assert len(notes) == 1
 
 
 def test_the_user_comes_first() -> None:
     notes: list[str] = []
-    assert entries([AssistantTurn("a"), UserTurn("u")], notes) == [
+    assert filled([AssistantMessage("a"), UserMessage("u")], notes) == [
         UserMessage("."),
         AssistantMessage("a"),
         UserMessage("u"),
@@ -353,5 +359,5 @@ def test_the_user_comes_first() -> None:
 
 def test_many_reminders_take_linear_work() -> None:
     many = list(chain.from_iterable((user("x"), *[system("r")] * 3, assistant("y")) for _ in range(2000)))
-    assert len(folded(many, []).messages) == 4000
-    assert len(folded([user("x"), *[system("r")] * 20_000], []).messages[0].content) == 20_001
+    assert len(folded(many, [])[1]) == 4000
+    assert len(folded([user("x"), *[system("r")] * 20_000], [])[1][0].content) == 20_001

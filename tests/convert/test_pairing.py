@@ -6,29 +6,30 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kiro_rs_py.convert.history import AssistantTurn, Turn, UserTurn
-from kiro_rs_py.convert.kiro import ToolResult, ToolUse
-from kiro_rs_py.convert.pairing import pair
+from kiro_rs_py.convert.kiro import AssistantMessage, HistoryEntry, ToolResult, ToolUse, UserMessage
+from kiro_rs_py.convert.pairing import paired
 from kiro_rs_py.convert.tool_names import shortened
 
 AGAIN = shortened("t1", "t1")
 
 
-def calls(*ids: str, text: str = "") -> AssistantTurn:
-    return AssistantTurn(text, [ToolUse(tool_use_id, "a", {"id": tool_use_id}) for tool_use_id in ids])
+def calls(*ids: str, text: str = "") -> AssistantMessage:
+    return AssistantMessage(text, tuple(ToolUse(tool_use_id, "a", {"id": tool_use_id}) for tool_use_id in ids))
 
 
-def answers(*results: str, text: str = "") -> UserTurn:
+def answers(*results: str, text: str = "") -> UserMessage:
     """``id`` or ``id=text`` each."""
     pairs = [result.partition("=") for result in results]
-    return UserTurn(text, results=[ToolResult(tool_use_id, words or "r") for tool_use_id, _, words in pairs])
+    return UserMessage(
+        text, tool_results=tuple(ToolResult(tool_use_id, words or "r") for tool_use_id, _, words in pairs)
+    )
 
 
 @dataclass(frozen=True)
 class Story:
     name: str
-    given: list[Turn]
-    paired: list[Turn]
+    given: list[HistoryEntry]
+    paired: list[HistoryEntry]
     notes: list[str] = field(default_factory=list)
 
 
@@ -85,28 +86,23 @@ STORIES = [
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_stories(story: Story) -> None:
     notes: list[str] = []
-    pair(story.given, notes)
-    assert story.given == story.paired
+    assert paired(story.given, notes) == story.paired
     assert notes == story.notes
 
 
 def test_ids_that_come_again_get_new_ones() -> None:
-    turns: list[Turn] = [calls("t1"), answers("t1"), calls("t1"), answers("t1")]
     notes: list[str] = []
-    pair(turns, notes)
-    first, _, second, last = turns
-    assert isinstance(first, AssistantTurn)
-    assert isinstance(second, AssistantTurn)
-    assert isinstance(last, UserTurn)
-    assert [use.tool_use_id for use in first.uses + second.uses] == ["t1", AGAIN]
-    assert [result.tool_use_id for result in last.results] == [AGAIN]
+    first, _, second, last = paired([calls("t1"), answers("t1"), calls("t1"), answers("t1")], notes)
+    assert isinstance(first, AssistantMessage)
+    assert isinstance(second, AssistantMessage)
+    assert isinstance(last, UserMessage)
+    assert [use.tool_use_id for use in first.tool_uses + second.tool_uses] == ["t1", AGAIN]
+    assert [result.tool_use_id for result in last.tool_results] == [AGAIN]
     assert notes == []
 
 
 def test_ids_the_service_would_refuse_get_new_ones() -> None:
-    turns: list[Turn] = [calls("call:1"), answers("call:1")]
-    pair(turns, [])
-    assert turns == [
-        AssistantTurn("", [ToolUse(shortened("call:1", "call:1"), "a", {"id": "call:1"})]),
-        UserTurn("", results=[ToolResult(shortened("call:1", "call:1"), "r")]),
+    assert paired([calls("call:1"), answers("call:1")], []) == [
+        AssistantMessage("", (ToolUse(shortened("call:1", "call:1"), "a", {"id": "call:1"}),)),
+        UserMessage("", tool_results=(ToolResult(shortened("call:1", "call:1"), "r"),)),
     ]

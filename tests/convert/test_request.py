@@ -27,8 +27,7 @@ from kiro_rs_py.convert.request import (
     system_text,
     thinking_marker,
 )
-from kiro_rs_py.convert.search_domains import DomainFilter
-from kiro_rs_py.convert.websearch import SearchPlan
+from kiro_rs_py.convert.websearch import DomainFilter, SearchPlan
 from kiro_rs_py.errors import InvalidRequest, NotFound
 from tests.convert.converting import (
     OPTIONS,

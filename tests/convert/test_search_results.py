@@ -10,7 +10,6 @@ from anthropic.types import WebSearchToolResultBlock
 from anthropic.types.web_search_tool_result_error_code import WebSearchToolResultErrorCode
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.convert.search_domains import DomainFilter
 from kiro_rs_py.convert.search_results import (
     SearchErrorCode,
     SearchHit,
@@ -23,6 +22,7 @@ from kiro_rs_py.convert.search_results import (
     summary_text,
     text_for_model,
 )
+from kiro_rs_py.convert.websearch import DomainFilter
 
 NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 TRIO = SearchHit("Trio", "https://trio.example/", "Async for humans.", "January 1, 2026")

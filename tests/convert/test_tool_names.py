@@ -7,7 +7,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiro_rs_py.convert.tool_names import WireNames, shortened, unused_id
+from kiro_rs_py.convert.tool_names import WireNames, shortened, unused
 
 ACCEPTED = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 LONG = "mcp__plugin_some_really_long_server_name__another_really_long_tool_name_here"
@@ -41,15 +41,15 @@ def test_an_alias_never_takes_the_name_of_a_tool() -> None:
 
 def test_ids() -> None:
     taken: set[str] = set()
-    assert unused_id("toolu_1", taken) == "toolu_1"
+    assert unused("toolu_1", taken) == "toolu_1"
     taken.add("toolu_1")
-    second = unused_id("toolu_1", taken)
+    second = unused("toolu_1", taken)
     assert second == shortened("toolu_1", "toolu_1")
     taken.add(second)
-    third = unused_id("toolu_1", taken)
+    third = unused("toolu_1", taken)
     assert third not in taken
     assert ACCEPTED.fullmatch(third)
-    assert ACCEPTED.fullmatch(unused_id("call:1|" * 30, taken))
+    assert ACCEPTED.fullmatch(unused("call:1|" * 30, taken))
 
 
 @settings(max_examples=100)

@@ -27,14 +27,13 @@ from kiro_rs_py.convert.tools import (
     compressed,
     mentioned,
     offered_tools,
-    plan_search,
     specifications,
     turn_instructions,
     wire_names,
     with_placeholders,
     writes_files,
 )
-from kiro_rs_py.convert.websearch import SearchPlan
+from kiro_rs_py.convert.websearch import SearchPlan, plan_search
 
 READ, EDIT = Tool("Read", "Reads."), Tool("Edit", "Edits.")
 LATE = Tool("WebFetch", "Fetches.", defer_loading=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kiro_rs_py.convert.anthropic import (
@@ -15,21 +17,23 @@ from kiro_rs_py.convert.anthropic import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from kiro_rs_py.convert.search_domains import DomainFilter
+from kiro_rs_py.convert.tool_names import WireNames
 from kiro_rs_py.convert.websearch import (
     DEFAULT_MAX_USES,
     QUERY_PREFIX,
+    DomainFilter,
     SearchPlan,
     is_web_search,
     lone_search,
     offered_search,
-    search_plan,
+    plan_search,
     with_searches_as_turns,
 )
 from kiro_rs_py.errors import InvalidRequest
 
 SEARCH = Tool("web_search", type="web_search_20250305", max_uses=8)
 PNG = ImageBlock("image/png", "AAAA")
+NAMES = WireNames(["web_search"])
 
 
 def ask(*contents: str | ContentBlock, role: str = "user") -> Message:
@@ -123,15 +127,14 @@ def test_a_client_that_wants_no_tool_gets_none() -> None:
 )
 def test_how_often(given: int | None, allowed: int) -> None:
     notes: list[str] = []
-    assert search_plan(Tool("web_search", max_uses=given), "w", notes) == SearchPlan("w", allowed)
+    assert plan_search([Tool("web_search", max_uses=given)], NAMES, notes) == SearchPlan("web_search", allowed)
     assert notes == (["held the web searches to 20 instead of 1000000000"] if given == 10**9 else [])
 
 
 def test_where() -> None:
-    tool = Tool("web_search", type="web_search_20250305", allowed_domains=("a.example",))
-    assert search_plan(tool, "web_search", []).domains == DomainFilter(allowed=("a.example",))
-    tool = Tool("web_search", type="web_search_20250305", blocked_domains=("a.example",))
-    assert search_plan(tool, "web_search", []).domains == DomainFilter(blocked=("a.example",))
+    for domains in (DomainFilter(allowed=("a.example",)), DomainFilter(blocked=("a.example",))):
+        tool = replace(SEARCH, allowed_domains=domains.allowed, blocked_domains=domains.blocked)
+        assert plan_search([tool], NAMES, []) == SearchPlan("web_search", 8, domains)
 
 
 @pytest.mark.parametrize("tool", [SEARCH, Tool("web_search"), Tool("web_search", type="custom")])
@@ -142,6 +145,69 @@ def test_the_model_is_told_how_to_use_it(tool: Tool) -> None:
     assert offered.description
     assert offered.input_schema["required"] == ["query"]
     assert "query" in str(offered.input_schema["properties"])
+
+
+# --- which results may be shown ---------------------------------------------------------------------------------------
+
+URL = "https://docs.Example.com:8443/guide/streams/trio.html?x=1#y"
+
+
+@pytest.mark.parametrize(
+    ("entry", "covered"),
+    [
+        ("example.com", True),
+        ("EXAMPLE.com", True),
+        ("docs.example.com", True),
+        ("https://docs.example.com", True),
+        (" example.com. ", True),
+        ("com", True),
+        ("www.example.com", False),
+        ("ample.com", False),
+        ("example.org", False),
+        ("example.com/guide", True),
+        ("example.com/guide/", True),
+        ("example.com/guide/streams", True),
+        ("example.com/guid", False),
+        ("example.com/Guide", False),
+        ("example.com/*", True),
+        ("example.com/*/streams", True),
+        ("example.com/guide/*", True),
+        ("example.com/*/sockets", False),
+        ("example.com/guide/trio.html", False),
+        ("example.com/guide/streams/trioxhtml", False),
+        ("", False),
+        ("/guide", False),
+        ("*.example.com", False),
+    ],
+)
+def test_entries(entry: str, covered: bool) -> None:
+    assert DomainFilter(allowed=(entry,)).admits(URL) is covered
+    assert DomainFilter(blocked=(entry,)).admits(URL) is not covered
+
+
+@pytest.mark.parametrize(("ending", "covered"), [("b", False), ("", True)])
+def test_many_asterisks_take_no_longer_than_one(ending: str, covered: bool) -> None:
+    entry = DomainFilter(allowed=("example.com/" + "*a" * 100 + "*" + ending,))
+    assert entry.admits("https://example.com/" + "a" * 5000) is covered
+
+
+def test_several_entries() -> None:
+    either = ("example.org", "example.com/guide")
+    assert DomainFilter(allowed=either).admits(URL)
+    assert not DomainFilter(blocked=either).admits(URL)
+    assert DomainFilter().admits(URL)
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "https://[::1", "https:///path", "mailto:a@example.com"])
+def test_a_url_that_cannot_be_read_belongs_to_no_domain(url: str) -> None:
+    assert not DomainFilter(allowed=("example.com",)).admits(url)
+    assert DomainFilter(blocked=("example.com",)).admits(url)
+
+
+def test_a_host_alone() -> None:
+    assert DomainFilter(allowed=("example.com",)).admits("https://example.com")
+    assert not DomainFilter(allowed=("example.com/a",)).admits("https://example.com")
+    assert DomainFilter(allowed=("example.com/*",)).admits("https://example.com")
 
 
 # --- searches in the history ------------------------------------------------------------------------------------------

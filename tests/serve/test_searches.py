@@ -11,9 +11,8 @@ import trio.testing
 
 from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.convert.rounds import SearchCall
-from kiro_rs_py.convert.search_domains import DomainFilter
 from kiro_rs_py.convert.search_results import SearchErrorCode, SearchOutcome
-from kiro_rs_py.convert.websearch import MAX_QUERY_CHARACTERS, SearchPlan
+from kiro_rs_py.convert.websearch import MAX_QUERY_CHARACTERS, DomainFilter, SearchPlan
 from kiro_rs_py.errors import (
     AccountSuspended,
     CodecError,
