@@ -50,6 +50,13 @@ def request_of(prompt: str = SAY_HELLO, **fields: Json) -> JsonObject:
     return {"model": MODEL, "max_tokens": 1000, "messages": messages, **fields}
 
 
+def raw_request(path: str = STREAM, prompt: str = SAY_HELLO, *, header: str = "", **fields: Json) -> bytes:
+    """The same as bytes for a bare socket, with the key; ``header`` is one more line of the head."""
+    body = json.dumps(request_of(prompt, **fields)).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {KEY}\r\n{header}content-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 def events_of(text: str) -> list[dict[str, Any]]:
     """The data of the Server-Sent Events in ``text``, pings left out."""
     events = [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: ")]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from kiro_rs_py.convert.anthropic import Json
 from kiro_rs_py.simulator import refusal
@@ -63,11 +62,10 @@ PLANS = {
 class Account:
     """One account; every field may be changed while the simulator runs.
 
-    ``used`` and ``limit`` are credits (``limit`` None: the plan's), ``trial`` is (used, limit) of a running trial,
-    ``access_lifetime`` seconds. ``fault`` is a fault as in a directive (``"throttle 3"``) that hits each chat of this
-    account, ``fault_times`` how often (None: always). ``recovery``: ``quota`` and ``credit-rate`` name so many seconds
-    to wait (None: no time, and 5 minutes). ``usage_arn`` says how GetUsageLimits takes an ARN, which differs between
-    service versions (upstream-protocol §6.1).
+    ``used`` is credits of the plan, ``trial`` (used, limit) of a running trial, ``access_lifetime`` seconds. ``fault``
+    is a fault as in a directive (``"throttle 3"``) that hits each chat of this account. ``recovery``: ``quota`` and
+    ``credit-rate`` name so many seconds to wait (None: no time, and 5 minutes). ``usage_arn`` says how GetUsageLimits
+    takes an ARN, which differs between service versions (upstream-protocol §6.1).
     """
 
     name: str
@@ -76,14 +74,10 @@ class Account:
     email: str = ""
     plan: str = "KIRO PRO"
     used: float = 0.0
-    limit: float | None = None
     trial: tuple[float, float] | None = None
-    overage: bool = False
     suspended: bool = False
     throttled: bool = False
-    retry_after: float | None = None
     fault: str | None = None
-    fault_times: int | None = None
     recovery: float | None = None
     access_lifetime: float = 3600.0
     profile_arn: str | None = None
@@ -96,8 +90,6 @@ class Account:
     def __post_init__(self) -> None:
         if self.plan not in PLANS:
             raise ValueError(f"no such plan: {self.plan}")
-        if self.method not in get_args(Method):
-            raise ValueError(f"no such method: {self.method}")
         if self.method == "api_key" and not self.api_key:
             self.api_key = f"ksk_{self.name}"
         if not self.email:
@@ -109,9 +101,8 @@ class Account:
 
     @property
     def credit_limit(self) -> float:
-        """What the plan or ``limit`` gives, a running trial included."""
-        base = self.subscription.credits if self.limit is None else self.limit
-        return base + (self.trial[1] if self.trial else 0.0)
+        """What the plan gives, a running trial included."""
+        return self.subscription.credits + (self.trial[1] if self.trial else 0.0)
 
     @property
     def credits_used(self) -> float:
@@ -121,21 +112,13 @@ class Account:
     def user_id(self) -> str:
         return f"d-simulated.{self.name}"
 
-    def take_fault(self) -> str | None:
-        """The fault that hits this chat, counted down."""
-        if self.fault is None or self.fault_times == 0:
-            return None
-        if self.fault_times is not None:
-            self.fault_times -= 1
-        return self.fault
-
     def refuse_if_barred(self) -> None:
         """Raises the refusal of an account that is locked, throttled or out of credits."""
         if self.suspended:
             raise refusal.suspended(self.user_id)
         if self.throttled:
-            raise refusal.throttled(self.retry_after)
-        if self.credits_used >= self.credit_limit and not self.overage:
+            raise refusal.throttled()
+        if self.credits_used >= self.credit_limit:
             raise refusal.quota()
 
     def check_profile(self, arn: Json, request: Request, *, rule: ArnRule | None = None) -> None:
@@ -156,7 +139,7 @@ class Account:
 
 
 def demo_accounts() -> tuple[Account, ...]:
-    """One account of each kind; the first is the one ``serve --demo`` uses."""
+    """One account of each kind."""
     return (
         Account(
             name="demo",
@@ -166,7 +149,3 @@ def demo_accounts() -> tuple[Account, ...]:
         Account(name="builder", method="idc", provider="BuilderId", plan="KIRO FREE"),
         Account(name="key", method="api_key", provider="ApiKey", plan="KIRO PRO", api_key="ksk_simulated_demo_key"),
     )
-
-
-def by_name(accounts: Iterable[Account]) -> dict[str, Account]:
-    return {account.name: account for account in accounts}

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
-from kiro_rs_py.simulator.accounts import Account, Clock, by_name, demo_accounts
-from kiro_rs_py.simulator.asgi import Answer, Request, compact, json_answer, read_request, send_answer
+from kiro_rs_py.simulator.accounts import Account, Clock, demo_accounts
+from kiro_rs_py.simulator.asgi import Answer, Request, answer_with, json_answer, read_request, send_answer
 from kiro_rs_py.simulator.browser import Browser
 from kiro_rs_py.simulator.chat import Chat, Stream
 from kiro_rs_py.simulator.connection import current_connection
@@ -24,7 +25,7 @@ from kiro_rs_py.simulator.grants import Grants
 from kiro_rs_py.simulator.management import Management
 from kiro_rs_py.simulator.models import DEFAULT_MODELS, Catalogue, SimulatedModel
 from kiro_rs_py.simulator.oidc import Oidc
-from kiro_rs_py.simulator.refusal import OAuthRefusal, Refusal, unknown_operation
+from kiro_rs_py.simulator.refusal import OAuthRefusal, Refusal, required_text, unknown_operation
 from kiro_rs_py.simulator.scenario import Scenario
 
 CHAT = "/generateAssistantResponse"
@@ -34,33 +35,14 @@ MODELS = "/ListAvailableModels"
 PROFILES = "/ListAvailableProfiles"
 REFRESH = "/refreshToken"
 
-# ``POST /`` with ``x-amz-target: Service.Operation`` (upstream-protocol §8.2).
-OPERATIONS: Mapping[str, str] = {"ListAvailableProfiles": PROFILES}
-
 Handler = Callable[[Request], "Answer | Stream"]
 
 
-@dataclass(slots=True)
-class Failure:
-    """One ordered answer; see :meth:`~kiro_rs_py.simulator.app.Simulator.fail_next`."""
+class Failure(NamedTuple):
+    """One ordered answer, None for none at all; see :meth:`~kiro_rs_py.simulator.app.Simulator.fail_next`."""
 
-    status: int
-    body: Json | bytes
-    headers: Mapping[str, str]
+    answer: Answer | None
     delay: float
-    drop: bool
-
-    def answer(self) -> Answer:
-        """``body`` as it is if bytes, as text if a string, as JSON otherwise; nothing at all if None."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        content_type = headers.pop("content-type", None)
-        if isinstance(self.body, bytes):
-            body, default = self.body, "application/octet-stream"
-        elif isinstance(self.body, str):
-            body, default = self.body.encode(), "text/plain"
-        else:
-            body, default = b"" if self.body is None else compact(self.body).encode(), "application/json"
-        return Answer(self.status, body, content_type or default, tuple(headers.items()))
 
 
 class Hold:
@@ -75,9 +57,9 @@ class Simulator:
     """A small Kiro.
 
     What tests look at: ``requests`` (the latest ``keep_requests`` of them, oldest first), ``counts`` by operation,
-    ``active``, ``peak``, ``aborted``, ``reuses``, ``grants.refreshes``, ``accounts``.
+    ``active``, ``aborted``, ``reuses``, ``grants.refreshes``, ``accounts``.
     What they order: ``scenario``, :meth:`fail_next`, :meth:`hold_next`, an account's fields, ``clock.advance``,
-    ``oidc.approve`` and ``oidc.deny``, ``browser.account``, ``management.search_results``, ``chat.pace``.
+    ``oidc.approve`` and ``oidc.deny``, ``management.search_results``.
     """
 
     def __init__(
@@ -86,17 +68,16 @@ class Simulator:
         accounts: Iterable[Account] | None = None,
         *,
         models: Iterable[SimulatedModel] = DEFAULT_MODELS,
-        pace: float = 0.0,
         keep_requests: int = 1000,
     ) -> None:
-        listed = demo_accounts() if accounts is None else tuple(accounts)
-        self.accounts = by_name(listed)
+        listed = demo_accounts() if accounts is None else accounts
+        self.accounts = {account.name: account for account in listed}
         self.clock = Clock()
-        self.grants = Grants(self.clock, listed)
-        self.browser = Browser(self.clock, listed, self.grants)
-        self.oidc = Oidc(self.clock, listed, self.grants)
+        self.grants = Grants(self.clock, self.accounts)
+        self.browser = Browser(self.grants)
+        self.oidc = Oidc(self.grants)
         self.catalogue = Catalogue(models)
-        self.chat = Chat(self.grants, self.catalogue, scenario, pace)
+        self.chat = Chat(self.grants, self.catalogue, scenario)
         self.management = Management(self.grants, self.catalogue)
         self.requests: deque[Request] = deque(maxlen=keep_requests)
         self.counts: Counter[str] = Counter()
@@ -113,7 +94,7 @@ class Simulator:
 
     @scenario.setter
     def scenario(self, scenario: Scenario | None) -> None:
-        self.chat.scenario = scenario
+        self.chat.follow(scenario)
 
     def fail_next(
         self,
@@ -128,7 +109,8 @@ class Simulator:
     ) -> None:
         """The next ``times`` requests to ``path`` (a canonical one: ``/generateAssistantResponse``, ``/token``, …) get
         this answer after ``delay`` seconds, or none at all with ``drop``. Orders for one path are a queue."""
-        self._failures[path].extend([Failure(status, body, headers or {}, delay, drop)] * times)
+        answer = None if drop else answer_with(status, body, headers or {})
+        self._failures[path].extend([Failure(answer, delay)] * times)
 
     def hold_next(self, path: str) -> Hold:
         """The next request to ``path`` waits until the hold's ``release`` is set; its ``arrived`` tells that it did."""
@@ -176,11 +158,6 @@ class Simulator:
         return self.chat.active
 
     @property
-    def peak(self) -> int:
-        """The most chat streams there ever were at once."""
-        return self.chat.peak
-
-    @property
     def aborted(self) -> int:
         """Chat streams whose client went away before the end."""
         return self.chat.aborted
@@ -219,31 +196,20 @@ class Simulator:
             return json_answer({"status": "ok"})
         self.counts[request.operation] += 1
         self.requests.append(request)
-        order = await self._carry_out_orders(request.operation)
-        if order is not None and order.drop:
-            if (connection := current_connection()) is not None:
-                connection.break_off()
-            return None
-        if order is not None:
-            return order.answer()
-        answer = self._decide(request)
-        if isinstance(answer, Answer):
-            return Answer(
-                answer.status, answer.body, answer.content_type, (*answer.headers, ("x-amzn-requestid", str(uuid4())))
-            )
-        return answer
-
-    async def _carry_out_orders(self, path: str) -> Failure | None:
-        """Wait where a hold or a delay wants it; the failure to answer with, if one was ordered."""
-        if holds := self._holds[path]:
+        if holds := self._holds[request.operation]:
             hold = holds.popleft()
             hold.arrived.set()
             await hold.release.wait()
-        if not self._failures[path]:
-            return None
-        failure = self._failures[path].popleft()
-        await trio.sleep(failure.delay)
-        return failure
+        if failures := self._failures[request.operation]:
+            failure = failures.popleft()
+            await trio.sleep(failure.delay)
+            if failure.answer is None:
+                current_connection().break_off()
+            return failure.answer
+        answer = self._decide(request)
+        if isinstance(answer, Answer):
+            return replace(answer, headers=(*answer.headers, ("x-amzn-requestid", str(uuid4()))))
+        return answer
 
     def _decide(self, request: Request) -> Answer | Stream:
         methods = self._routes.get(request.operation)
@@ -278,16 +244,14 @@ class Simulator:
 
     def _refresh(self, request: Request) -> Answer:
         """The social token service (upstream-protocol §4.2)."""
-        token = request.json_object.get("refreshToken")
-        if not isinstance(token, str):
-            raise OAuthRefusal("invalid_request", "refreshToken is required")
+        token = required_text(request.json_object, "refreshToken")
         return json_answer(self.grants.refresh(token).to_social_json())
 
 
 def _operation(request: Request) -> str:
-    """The canonical path; an unknown target stays ``/``."""
-    path = request.path.rstrip("/") or "/"
-    if path == "/":
-        target = (request.header("x-amz-target") or "").rpartition(".")[2]
-        return OPERATIONS.get(target, "/")
-    return path
+    """The canonical path; ``POST /`` with an unknown ``x-amz-target`` stays ``/`` (upstream-protocol §8.2)."""
+    path = request.path.rstrip("/")
+    if path:
+        return path
+    target = (request.header("x-amz-target") or "").rpartition(".")[2]
+    return PROFILES if target == "ListAvailableProfiles" else "/"

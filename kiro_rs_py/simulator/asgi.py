@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,7 @@ class Request:
     """One request as it came in.
 
     ``headers`` keeps the wire order, names in lower case. ``operation`` is the canonical path: the same for
-    ``POST /generateAssistantResponse`` and for ``POST /`` with the target ``…GenerateAssistantResponse``.
+    ``POST /ListAvailableProfiles`` and for ``POST /`` with the target ``…ListAvailableProfiles``.
     """
 
     def __init__(self, method: str, path: str, query: Mapping[str, str], headers: Headers, body: bytes) -> None:
@@ -30,23 +31,18 @@ class Request:
         self.headers = headers
         self.body = body
         self.operation = path
-        self._json: Json = None
-        self._parsed = False
 
     def header(self, name: str) -> str | None:
         """The first header of that (lower-case) name."""
         return next((value for key, value in self.headers if key == name), None)
 
-    @property
+    @cached_property
     def json(self) -> Json:
-        """The body as JSON, parsed once; None when it is no JSON."""
-        if not self._parsed:
-            self._parsed = True
-            try:
-                self._json = cast("Json", json.loads(self.body))
-            except ValueError:
-                self._json = None
-        return self._json
+        """The body as JSON; None when it is no JSON."""
+        try:
+            return cast("Json", json.loads(self.body))
+        except ValueError:
+            return None
 
     @property
     def json_object(self) -> JsonObject:
@@ -75,6 +71,19 @@ class Answer:
 def json_answer(value: Json, status: int = 200, headers: Headers = ()) -> Answer:
     """Compact JSON, non-ASCII as it is."""
     return Answer(status, compact(value).encode(), headers=headers)
+
+
+def answer_with(status: int, body: Json | bytes, headers: Mapping[str, str]) -> Answer:
+    """``body`` as it is if bytes, as text if a string, as JSON otherwise; nothing at all if None."""
+    named = {name.lower(): value for name, value in headers.items()}
+    if isinstance(body, bytes):
+        content, default = body, "application/octet-stream"
+    elif isinstance(body, str):
+        content, default = body.encode(), "text/plain"
+    else:
+        content, default = b"" if body is None else compact(body).encode(), "application/json"
+    content_type = named.pop("content-type", default)
+    return Answer(status, content, content_type, tuple(named.items()))
 
 
 def page(title: str, body_html: str, status: int = 200) -> Answer:

@@ -1,7 +1,6 @@
 """What a browser does during a login: sign-in pages that send it on with a code (upstream-protocol §5.3).
 
-There is no page to fill in: whoever opens the address is signed in as ``account`` at once and sent back, unless
-``denies`` is set.
+There is no page to fill in: whoever opens the address is signed in at once and sent back, unless ``denies`` is set.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from kiro_rs_py.simulator.accounts import Account, Clock, by_name
+from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.asgi import Answer, Request, json_answer, page, redirect
-from kiro_rs_py.simulator.grants import Grants
+from kiro_rs_py.simulator.grants import Grants, remember
 from kiro_rs_py.simulator.refusal import OAuthRefusal
 
 CODE_LIFETIME = 600.0
@@ -22,7 +21,6 @@ CODE_LIFETIME = 600.0
 PORTAL_PORTS = frozenset((3128, 4649, 6588, 8008, 9091, 49153, 50153, 51153, 52153, 53153))
 PORTAL_CALLBACK = "/oauth/callback"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +34,10 @@ class Code:
 
 
 class Browser:
-    """Sign-in addresses and the codes they handed out.
+    """Sign-in addresses and the codes they handed out; with ``denies`` whoever sits at the browser refuses."""
 
-    ``account`` names who sits at the browser (None: the first that fits), ``denies`` whether they refuse.
-    """
-
-    def __init__(self, clock: Clock, accounts: tuple[Account, ...], grants: Grants) -> None:
-        self.clock = clock
-        self.accounts = accounts
+    def __init__(self, grants: Grants) -> None:
         self.grants = grants
-        self.account: str | None = None
         self.denies = False
         self._codes: dict[str, Code] = {}
 
@@ -73,7 +65,7 @@ class Browser:
         known = self._codes.pop(code, None)
         if (
             known is None
-            or known.expires_at <= self.clock.now()
+            or known.expires_at <= self.grants.clock.now()
             or known.redirect_uri != redirect_uri
             or known.challenge != pkce_challenge(verifier)
         ):
@@ -81,11 +73,11 @@ class Browser:
         return known.account
 
     def _who(self, provider: str) -> Account:
-        if self.account is not None:
-            return by_name(self.accounts)[self.account]
-        fitting = [entry for entry in self.accounts if entry.method == "social" and entry.provider == provider]
-        social = [entry for entry in self.accounts if entry.method == "social"]
-        return [*fitting, *social, *self.accounts][0]
+        """The first account that fits best."""
+        accounts = list(self.grants.accounts.values())
+        social = [entry for entry in accounts if entry.method == "social"]
+        fitting = [entry for entry in social if entry.provider == provider]
+        return [*fitting, *social, *accounts][0]
 
     def _send_back(self, request: Request, target: str, account: Account) -> Answer:
         state = request.query.get("state", "")
@@ -96,9 +88,8 @@ class Browser:
             answer = {"error": "access_denied", "error_description": "The person refused.", "state": state}
         else:
             code = secrets.token_urlsafe(24)
-            self._codes[code] = Code(account, challenge, target, self.clock.now() + CODE_LIFETIME)
-            if len(self._codes) > _LIMIT:
-                del self._codes[next(iter(self._codes))]
+            expires_at = self.grants.clock.now() + CODE_LIFETIME
+            remember(self._codes, code, Code(account, challenge, target, expires_at))
             answer = {"code": code, "state": state}
         return redirect(f"{target}{'&' if '?' in target else '?'}{urlencode(answer)}")
 

@@ -13,11 +13,10 @@ from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator import frames
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.asgi import Answer, Request, compact, send_start
-from kiro_rs_py.simulator.connection import Connection, current_connection
+from kiro_rs_py.simulator.connection import current_connection
 from kiro_rs_py.simulator.conversation import Conversation
 from kiro_rs_py.simulator.directives import fault_text
-from kiro_rs_py.simulator.disturbances import disturb
-from kiro_rs_py.simulator.faults import Fault, Onces, early_answer, parse_fault
+from kiro_rs_py.simulator.faults import Fault, Onces, disturb, early_answer, parse_fault
 from kiro_rs_py.simulator.frames import Cut, Event, Hang, Paced, Pause, Send, Step, sends, sign
 from kiro_rs_py.simulator.grants import Grants
 from kiro_rs_py.simulator.models import Catalogue, SimulatedModel
@@ -53,16 +52,15 @@ class Stream:
 class Chat:
     """The chat operation and its counters.
 
-    ``pace`` is the pause in seconds after each event of an ordinary answer; ``sends_token_usage`` puts exact numbers
-    into ``metadataEvent``, which the real service rarely does. ``token_ratio`` is how many tokens the service counts
-    for each of ours, ``hidden_tokens`` what it adds of its own prompt (field-notes §2b). ``active`` and ``peak`` count
-    streams in flight, ``aborted`` those whose client went away before the end.
+    ``sends_token_usage`` puts exact numbers into ``metadataEvent``, which the real service rarely does.
+    ``token_ratio`` is how many tokens the service counts for each of ours, ``hidden_tokens`` what it adds of its own
+    prompt (field-notes §2b). ``active`` and ``peak`` count streams in flight, ``aborted`` those whose client went away
+    before the end.
     """
 
-    def __init__(self, grants: Grants, catalogue: Catalogue, scenario: Scenario | None, pace: float) -> None:
+    def __init__(self, grants: Grants, catalogue: Catalogue, scenario: Scenario | None) -> None:
         self.grants = grants
         self.catalogue = catalogue
-        self.pace = pace
         self.sends_token_usage = False
         self.token_ratio = 1.0
         self.hidden_tokens = 0
@@ -71,17 +69,11 @@ class Chat:
         self.peak = 0
         self.aborted = 0
         self._onces = Onces()
-        self._scenario = scenario
-        self._given = 0
+        self.follow(scenario)
 
-    @property
-    def scenario(self) -> Scenario | None:
-        return self._scenario
-
-    @scenario.setter
-    def scenario(self, scenario: Scenario | None) -> None:
-        """A new scenario begins with its first answer."""
-        self._scenario = scenario
+    def follow(self, scenario: Scenario | None) -> None:
+        """From its first answer on."""
+        self.scenario = scenario
         self._given = 0
 
     # --- deciding -----------------------------------------------------------------------------------------------
@@ -94,13 +86,13 @@ class Chat:
         scripted = self._next_scripted()
         if isinstance(scripted, Answer):
             return scripted
-        if isinstance(scripted, Reply) and self._scenario is not None and not self._scenario.check:
+        if isinstance(scripted, Reply) and self.scenario is not None and not self.scenario.check:
             return Stream(self._scripted_steps(scripted, frames.closing()))
         account.check_profile(request.json_object.get("profileArn"), request)
         model, conversation = check_request(request.json, self.catalogue, paid_plan=account.subscription.paid)
         fault = scripted if isinstance(scripted, Fault) else self._fault(account, conversation)
-        stream = Stream([], conversation_id=_conversation_id(request))
-        if fault is not None and (answer := self._early(fault, account, request, stream)) is not None:
+        stream = Stream([], conversation_id=conversation.id)
+        if fault is not None and (answer := self._early(fault, account, stream)) is not None:
             return answer
         speech = self._speech(conversation, model, fault)
         closing = self._closing(speech, conversation, model, account, fault)
@@ -108,11 +100,11 @@ class Chat:
             stream.steps = self._scripted_steps(scripted, closing)
         else:
             events = [frames.initial(stream.conversation_id), *spoken(speech, model), *closing]
-            stream.steps = sends(events, self.pace) if fault is None else disturb(events, fault, self.pace)
+            stream.steps = sends(events) if fault is None else disturb(events, fault)
         return stream
 
     def _next_scripted(self) -> ScriptedAnswer | None:
-        scenario = self._scenario
+        scenario = self.scenario
         if scenario is None or not scenario.replies:
             return None
         index, self._given = self._given, self._given + 1
@@ -127,7 +119,7 @@ class Chat:
     def _fault(self, account: Account, conversation: Conversation) -> Fault | None:
         """The account's own, else the one the last user text asks for."""
         prompt = conversation.current.text
-        wanted = account.take_fault() or fault_text(prompt)
+        wanted = account.fault or fault_text(prompt)
         if wanted is None:
             return None
         try:
@@ -137,7 +129,7 @@ class Chat:
             return Fault("none", wanted)
         return fault if self._onces.is_due(fault, prompt) else None
 
-    def _early(self, fault: Fault, account: Account, request: Request, stream: Stream) -> Answer | None:
+    def _early(self, fault: Fault, account: Account, stream: Stream) -> Answer | None:
         """The answer instead of a stream, if that is the fault; marks the stream when it only starts oddly."""
         match fault.kind:
             case "connect-drop" | "connect-reset":
@@ -205,11 +197,10 @@ class Chat:
             self.aborted += stream.gone
 
     async def _perform(self, stream: Stream, send: ASGISendCallable) -> None:
-        connection = current_connection()
         if stream.delay:
             await trio.sleep(stream.delay)
         if stream.silent is not None:
-            _break_off(stream, stream.silent, connection)
+            _break_off(stream, stream.silent)
             return
         headers = [("content-type", EVENT_STREAM), ("x-amzn-requestid", str(uuid4()))]
         if stream.conversation_id:
@@ -224,29 +215,29 @@ class Chat:
                 case Hang():
                     await trio.sleep_forever()
                 case Cut():
-                    _break_off(stream, step, connection)
+                    _break_off(stream, step)
                     return
                 case Paced():
-                    await self._pace(step, connection, send)
+                    await self._pace(stream, step, send)
         stream.finished = True
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _pace(self, paced: Paced, connection: Connection | None, send: ASGISendCallable) -> None:
-        if paced.every > 0 and connection is not None:
-            paced_stream = PacedStream(connection, paced, trio.current_time() + paced.every)
+    async def _pace(self, stream: Stream, paced: Paced, send: ASGISendCallable) -> None:
+        if paced.every > 0:
+            paced_stream = PacedStream(current_connection(), paced, trio.current_time() + paced.every)
             self.pacer.add(paced_stream)
             try:
                 await paced_stream.done.wait()
+                # The write may fail before the reading side has told the watcher.
+                stream.gone = paced_stream.broken
             finally:
                 paced_stream.done.set()
             return
         made = PacedFrames(paced, chunked=False)
-        left = paced.events
-        while left > 0:
-            await trio.sleep(paced.every)
-            count = min(left, paced.burst)
-            left -= count
-            await send({"type": "http.response.body", "body": made.next(count), "more_body": True})
+        for sent in range(0, paced.events, paced.burst):
+            await trio.lowlevel.checkpoint()
+            data = made.next(min(paced.burst, paced.events - sent))
+            await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
 def spoken(speech: Speech, model: SimulatedModel) -> list[Event]:
@@ -276,14 +267,6 @@ async def _watch(stream: Stream, receive: ASGIReceiveCallable, scope: trio.Cance
         scope.cancel()
 
 
-def _break_off(stream: Stream, cut: Cut, connection: Connection | None) -> None:
-    """Without a connection of our own, returning from the app is what breaks the answer off."""
+def _break_off(stream: Stream, cut: Cut) -> None:
     stream.finished = True
-    if connection is not None:
-        connection.break_off(reset=cut.reset)
-
-
-def _conversation_id(request: Request) -> str:
-    state = request.json_object.get("conversationState")
-    value = state.get("conversationId") if isinstance(state, dict) else None
-    return value if isinstance(value, str) else ""
+    current_connection().break_off(reset=cut.reset)

@@ -13,11 +13,11 @@ from hypercorn.trio.tcp_server import TCPServer
 
 # An app cannot break a connection, and a thousand paced streams are too much for the full way through ASGI (a
 # scheduler pass and two state machines for every event). The app finds the connection it answers on here.
-_current: ContextVar[Connection | None] = ContextVar("connection", default=None)
+_current: ContextVar[Connection] = ContextVar("connection")
 
 
-def current_connection() -> Connection | None:
-    """The connection this request came in on; None when the app runs under another server."""
+def current_connection() -> Connection:
+    """The connection this request came in on."""
     return _current.get()
 
 

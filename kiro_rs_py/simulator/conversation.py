@@ -16,19 +16,21 @@ TOKENS_PER_IMAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """``results`` are the texts of a user turn's tool results."""
+    """``results`` are the texts of a user turn's tool results, ``weight`` the characters that count as prompt."""
 
     role: Literal["user", "assistant"]
     text: str
+    weight: int
     results: tuple[str, ...] = ()
     images: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """``turns`` ends with the current user message; ``tools`` are the schemas on offer by name, ``extra`` the
-    ``additionalModelRequestFields``, ``input_tokens`` an estimate of everything sent."""
+    """``id`` is what the client calls it. ``turns`` ends with the current user message; ``tools`` are the schemas on
+    offer by name, ``extra`` the ``additionalModelRequestFields``, ``input_tokens`` an estimate of everything sent."""
 
+    id: str
     model_id: str
     turns: tuple[Turn, ...]
     tools: Mapping[str, JsonObject]
@@ -49,14 +51,13 @@ def read_conversation(body: Json) -> Conversation:
     """Reads what is there and never complains: :mod:`~kiro_rs_py.simulator.rules` has already done that."""
     state = _object(_object(body).get("conversationState"))
     current = _object(_object(state.get("currentMessage")).get("userInputMessage"))
-    entries = [_object(entry) for entry in _list(state.get("history"))]
-    turns = [_turn(entry) for entry in entries] + [_user_turn(current)]
+    turns = [*(_turn(_object(entry)) for entry in _list(state.get("history"))), _user_turn(current)]
     context = _object(current.get("userInputMessageContext"))
     tools = [_object(_object(tool).get("toolSpecification")) for tool in _list(context.get("tools"))]
-    characters = sum(_weight(entry) for entry in entries) + _weight({"userInputMessage": current})
-    characters += len(compact(context.get("tools", [])))
+    characters = sum(turn.weight for turn in turns) + len(compact(context.get("tools", [])))
     images = sum(turn.images for turn in turns)
     return Conversation(
+        id=_text(state.get("conversationId")),
         model_id=_text(current.get("modelId")),
         turns=tuple(turns),
         tools={_text(tool.get("name")): _schema(tool) for tool in tools if tool},
@@ -66,15 +67,19 @@ def read_conversation(body: Json) -> Conversation:
 
 
 def _turn(entry: JsonObject) -> Turn:
-    if "assistantResponseMessage" in entry:
-        return Turn("assistant", _text(_object(entry["assistantResponseMessage"]).get("content")))
-    return _user_turn(_object(entry.get("userInputMessage")))
+    if "assistantResponseMessage" not in entry:
+        return _user_turn(_object(entry.get("userInputMessage")))
+    message = _object(entry["assistantResponseMessage"])
+    text = _text(message.get("content"))
+    beside = sum(len(compact(message[key])) for key in ("toolUses", "reasoningContent") if key in message)
+    return Turn("assistant", text, len(text) + beside)
 
 
 def _user_turn(message: JsonObject) -> Turn:
     context = _object(message.get("userInputMessageContext"))
     results = tuple(_result_text(_object(result)) for result in _list(context.get("toolResults")))
-    return Turn("user", _text(message.get("content")), results, len(_list(message.get("images"))))
+    text = _text(message.get("content"))
+    return Turn("user", text, len(text) + sum(map(len, results)), results, len(_list(message.get("images"))))
 
 
 def _schema(specification: JsonObject) -> JsonObject:
@@ -90,17 +95,6 @@ def _result_text(result: JsonObject) -> str:
         elif "json" in item:
             parts.append(compact(item["json"]))
     return "\n".join(parts)
-
-
-def _weight(entry: JsonObject) -> int:
-    """Characters of one message that count as prompt."""
-    assistant = _object(entry.get("assistantResponseMessage"))
-    if assistant:
-        uses = len(compact(assistant["toolUses"])) if "toolUses" in assistant else 0
-        reasoning = len(compact(assistant["reasoningContent"])) if "reasoningContent" in assistant else 0
-        return len(_text(assistant.get("content"))) + uses + reasoning
-    turn = _user_turn(_object(entry.get("userInputMessage")))
-    return len(turn.text) + sum(len(result) for result in turn.results)
 
 
 def _object(value: Json) -> JsonObject:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator import refusal
@@ -16,8 +17,10 @@ ACCESS_PREFIX = "aoaAAAAAG"
 REFRESH_PREFIX = "aorAAAAAG"
 
 # Old refresh tokens are remembered so that their reuse is noticed; a test never gets near this.
-REMEMBERED_TOKENS = 5000
-REMEMBERED_REFRESHES = 1000
+REMEMBERED = 5000
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @dataclass(slots=True)
@@ -37,12 +40,12 @@ class Grant:
     account: Account
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
-    lifetime: float
     expires_at: float
 
     def to_json(self) -> JsonObject:
         """The members all token services share. They send whole seconds; shorter lifetimes exist only in tests."""
-        lifetime = int(self.lifetime) if self.lifetime >= 1 else self.lifetime
+        lifetime = self.account.access_lifetime
+        lifetime = int(lifetime) if lifetime >= 1 else lifetime
         return {"accessToken": self.access_token, "refreshToken": self.refresh_token, "expiresIn": lifetime}
 
     def to_social_json(self) -> JsonObject:
@@ -63,18 +66,18 @@ class Refresh:
 class Grants:
     """The token table. ``reuses`` counts spent refresh tokens that were presented again."""
 
-    def __init__(self, clock: Clock, accounts: Iterable[Account]) -> None:
+    def __init__(self, clock: Clock, accounts: Mapping[str, Account]) -> None:
         self.clock = clock
-        self.accounts = tuple(accounts)
+        self.accounts = accounts
         self.reuses = 0
-        self.refreshes: deque[Refresh] = deque(maxlen=REMEMBERED_REFRESHES)
+        self.refreshes: deque[Refresh] = deque(maxlen=REMEMBERED)
         self._families: dict[str, Family] = {}
         self._access: dict[str, tuple[Family, float]] = {}
 
     def login(self, account: Account, *, client_id: str | None = None) -> Grant:
         """A new family."""
         family = Family(account, client_id, new_token(REFRESH_PREFIX))
-        self._remember(family)
+        remember(self._families, family.refresh_token, family)
         return self._issue(family)
 
     def refresh(self, token: str, *, client_id: str | None = None) -> Grant:
@@ -89,7 +92,7 @@ class Grants:
             self.refreshes.append(Refresh(family.account.name if family else None, outcome or "unknown"))
             raise refusal.OAuthRefusal("invalid_grant", "Invalid refresh token provided")
         family.refresh_token = new_token(REFRESH_PREFIX)
-        self._remember(family)
+        remember(self._families, family.refresh_token, family)
         grant = self._issue(family)
         self.refreshes.append(Refresh(family.account.name, "rotated", grant.refresh_token))
         return grant
@@ -101,7 +104,7 @@ class Grants:
         kind = request.header("tokentype")
         if scheme.lower() != "bearer" or not token:
             raise refusal.bearer_invalid()
-        for account in self.accounts:
+        for account in self.accounts.values():
             if account.api_key and secrets.compare_digest(account.api_key.encode(), token.encode()):
                 # Without the header the key is taken for a token that lacks its profile (upstream-protocol §1.5).
                 if kind != "API_KEY":
@@ -138,27 +141,21 @@ class Grants:
             return "reuse"
         return None
 
-    def _remember(self, family: Family) -> None:
-        self._families[family.refresh_token] = family
-        if len(self._families) > REMEMBERED_TOKENS:
-            del self._families[next(iter(self._families))]
-
     def _issue(self, family: Family) -> Grant:
         account = family.account
-        now = self.clock.now()
-        grant = Grant(
-            account,
-            new_token(ACCESS_PREFIX),
-            family.refresh_token,
-            account.access_lifetime,
-            now + account.access_lifetime,
-        )
-        self._access[grant.access_token] = (family, grant.expires_at)
-        if len(self._access) > REMEMBERED_TOKENS:
-            del self._access[next(iter(self._access))]
+        expires_at = self.clock.now() + account.access_lifetime
+        grant = Grant(account, new_token(ACCESS_PREFIX), family.refresh_token, expires_at)
+        remember(self._access, grant.access_token, (family, grant.expires_at))
         return grant
 
 
 def new_token(prefix: str) -> str:
     """Opaque, and longer than the 100 characters below which a refresh token is taken for cut (§4.1)."""
     return f"{prefix}:{secrets.token_urlsafe(96)}"
+
+
+def remember(table: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Puts it in, and the oldest entry out when the table gets too long."""
+    table[key] = value
+    if len(table) > REMEMBERED:
+        del table[next(iter(table))]

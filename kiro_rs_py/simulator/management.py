@@ -85,7 +85,6 @@ def usage_limits(account: Account, *, now: float, with_email: bool) -> JsonObjec
     """The answer of GetUsageLimits; ``now`` is epoch seconds, credits reset on the first of next month (UTC)."""
     reset = next_month(now)
     plan = account.subscription
-    base_limit = plan.credits if account.limit is None else account.limit
     breakdown: JsonObject = {
         "resourceType": "CREDIT",
         "displayName": "Credit",
@@ -93,8 +92,8 @@ def usage_limits(account: Account, *, now: float, with_email: bool) -> JsonObjec
         "unit": "INVOCATIONS",
         "currentUsage": int(account.used),
         "currentUsageWithPrecision": round(account.used, 6),
-        "usageLimit": int(base_limit),
-        "usageLimitWithPrecision": float(base_limit),
+        "usageLimit": int(plan.credits),
+        "usageLimitWithPrecision": float(plan.credits),
         "currentOverages": 0,
         "currentOveragesWithPrecision": max(0.0, account.credits_used - account.credit_limit),
         "overageCap": 10_000,
@@ -128,7 +127,7 @@ def usage_limits(account: Account, *, now: float, with_email: bool) -> JsonObjec
             "overageCapability": "OVERAGE_CAPABLE" if plan.paid else "OVERAGE_INCAPABLE",
             "subscriptionManagementTarget": "MANAGE" if plan.paid else "PURCHASE",
         },
-        "overageConfiguration": {"overageStatus": "ENABLED" if account.overage else "DISABLED"},
+        "overageConfiguration": {"overageStatus": "DISABLED"},
         "userInfo": {"email": account.email if with_email else "", "userId": account.user_id},
     }
 
@@ -173,7 +172,18 @@ def answer_rpc(body: Json, results: list[JsonObject] | None) -> JsonObject:
     call_id = body.get("id")
     if body["method"] != "tools/call":
         return _error(call_id, METHOD_NOT_FOUND, f"Method not found: {body['method']}")
-    return _call(call_id, body.get("params"), results)
+    params = body.get("params")
+    if not isinstance(params, dict) or params.get("name") != "web_search":
+        return _error(call_id, INVALID_PARAMS, "Unknown tool")
+    query = query_of(body)
+    if not query:
+        return _error(call_id, INVALID_PARAMS, "query is required")
+    found = search_results(query) if results is None else results
+    if not found or "no results" in query.lower():
+        return _error(call_id, INVALID_PARAMS, NO_RESULTS)
+    text: JsonObject = {"results": list[Json](found), "totalResults": len(found), "query": query, "error": None}
+    result: JsonObject = {"content": [{"type": "text", "text": compact(text)}], "isError": False}
+    return {"id": call_id, "jsonrpc": "2.0", "result": result, "error": None}
 
 
 def query_of(body: Json) -> str:
@@ -182,19 +192,6 @@ def query_of(body: Json) -> str:
     arguments = params.get("arguments") if isinstance(params, dict) else None
     query = arguments.get("query") if isinstance(arguments, dict) else None
     return query if isinstance(query, str) else ""
-
-
-def _call(call_id: Json, params: Json, results: list[JsonObject] | None) -> JsonObject:
-    if not isinstance(params, dict) or params.get("name") != "web_search":
-        return _error(call_id, INVALID_PARAMS, "Unknown tool")
-    query = query_of({"params": params})
-    if not query:
-        return _error(call_id, INVALID_PARAMS, "query is required")
-    found = search_results(query) if results is None else results
-    if not found or "no results" in query.lower():
-        return _error(call_id, INVALID_PARAMS, NO_RESULTS)
-    text: JsonObject = {"results": list[Json](found), "totalResults": len(found), "query": query, "error": None}
-    return _result(call_id, {"content": [{"type": "text", "text": compact(text)}], "isError": False})
 
 
 def search_results(query: str) -> list[JsonObject]:
@@ -213,10 +210,6 @@ def search_results(query: str) -> list[JsonObject]:
         for number in (1, 2)
     ]
     return [*first, {"title": f"Result 3 for {query}", "url": "https://example.org/3", "publishedDate": None}]
-
-
-def _result(call_id: Json, result: JsonObject) -> JsonObject:
-    return {"id": call_id, "jsonrpc": "2.0", "result": result, "error": None}
 
 
 def _error(call_id: Json, code: int, message: str) -> JsonObject:

@@ -145,9 +145,9 @@ DEFAULT_MODELS: tuple[SimulatedModel, ...] = (
 class Catalogue:
     """The models there are; free plans see fewer."""
 
-    def __init__(self, models: Iterable[SimulatedModel] = DEFAULT_MODELS, page_size: int = 100) -> None:
+    def __init__(self, models: Iterable[SimulatedModel] = DEFAULT_MODELS) -> None:
         self.models: Sequence[SimulatedModel] = tuple(models)
-        self.page_size = page_size
+        self.page_size = 100
 
     def find(self, model_id: str, *, paid_plan: bool) -> SimulatedModel | None:
         """By id or by one of the old ids; None when unknown or not part of the plan."""

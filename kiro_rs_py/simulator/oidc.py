@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import secrets
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal
 
 from kiro_rs_py.convert.anthropic import JsonObject
-from kiro_rs_py.simulator.accounts import BUILDER_ID_START_URL, Account, Clock, by_name
+from kiro_rs_py.simulator.accounts import BUILDER_ID_START_URL, Account
 from kiro_rs_py.simulator.asgi import Answer, Request, json_answer, page
-from kiro_rs_py.simulator.grants import Grants
-from kiro_rs_py.simulator.refusal import OAuthRefusal
+from kiro_rs_py.simulator.grants import Grants, remember
+from kiro_rs_py.simulator.refusal import OAuthRefusal, required_text
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 REGISTRATION_LIFETIME = 90 * 86_400
@@ -19,9 +19,6 @@ SLOW_DOWN_STEP = 5.0
 # Answers a poll that comes a moment early, as clients with coarse timers do.
 POLL_TOLERANCE = 0.05
 _USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
-_LIMIT = 1000
-
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +50,15 @@ class Oidc:
     """Registered clients and pending device codes.
 
     ``interval`` (seconds between polls) and ``lifetime`` (of device codes) apply to authorizations started later.
-    ``slow_downs`` polls are answered ``slow_down`` whatever their pace. With ``approve_as`` set to an account's name,
-    device codes are approved at once, with no person at the page.
+    With ``approve_as`` set to an account's name, device codes are approved at once, with no person at the page.
     """
 
-    def __init__(self, clock: Clock, accounts: tuple[Account, ...], grants: Grants) -> None:
-        self.clock = clock
-        self.accounts = accounts
+    def __init__(self, grants: Grants) -> None:
+        self.clock = grants.clock
+        self.accounts = grants.accounts
         self.grants = grants
         self.interval = 5.0
         self.lifetime = 600.0
-        self.slow_downs = 0
         self.approve_as: str | None = None
         self.base_url = ""
         self.registrations: dict[str, Registration] = {}
@@ -93,7 +88,7 @@ class Oidc:
         body = request.json_object
         registration = self._client(body)
         start_url = body.get("startUrl")
-        known = {BUILDER_ID_START_URL, *(account.start_url for account in self.accounts)}
+        known = {BUILDER_ID_START_URL, *(account.start_url for account in self.accounts.values())}
         if not isinstance(start_url, str) or start_url not in known:
             raise OAuthRefusal("invalid_request", "startUrl is not one of ours")
         letters = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(8))
@@ -105,7 +100,7 @@ class Oidc:
             expires_at=self.clock.now() + self.lifetime,
             interval=self.interval,
         )
-        _put(self.devices, device.device_code, device)
+        remember(self.devices, device.device_code, device)
         if self.approve_as is not None:
             self.approve(device.user_code, self.approve_as)
         uri = f"{self.base_url}/device"
@@ -126,9 +121,9 @@ class Oidc:
         registration = self._client(body)
         match body.get("grantType"):
             case "refresh_token":
-                grant = self.grants.refresh(_text(body, "refreshToken"), client_id=registration.client_id)
+                grant = self.grants.refresh(required_text(body, "refreshToken"), client_id=registration.client_id)
             case kind if kind == DEVICE_CODE:
-                account = self._poll(_text(body, "deviceCode"), registration)
+                account = self._poll(required_text(body, "deviceCode"), registration)
                 grant = self.grants.login(account, client_id=registration.client_id)
             case _:
                 raise OAuthRefusal("unsupported_grant_type", "grantType is not supported")
@@ -143,10 +138,10 @@ class Oidc:
         """
         device = self._device(user_code)
         if account is not None:
-            device.account = by_name(self.accounts)[account]
+            device.account = self.accounts[account]
         else:
-            idc = [entry for entry in self.accounts if entry.method == "idc"]
-            device.account = next(entry for entry in [*idc, *self.accounts] if entry.start_url == device.start_url)
+            fitting = [entry for entry in self.accounts.values() if entry.start_url == device.start_url]
+            device.account = next((entry for entry in fitting if entry.method == "idc"), fitting[0])
         device.state = "approved"
 
     def deny(self, user_code: str) -> None:
@@ -179,7 +174,7 @@ class Oidc:
         now = int(self.clock.now())
         client_id, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(64)
         registration = Registration(client_id, secret, now, now + REGISTRATION_LIFETIME)
-        _put(self.registrations, client_id, registration)
+        remember(self.registrations, client_id, registration)
         return registration
 
     def _client(self, body: JsonObject) -> Registration:
@@ -201,8 +196,7 @@ class Oidc:
             raise OAuthRefusal("expired_token", "The device code has expired")
         early = device.polled_at is not None and now - device.polled_at < device.interval - POLL_TOLERANCE
         device.polled_at = now
-        if early or self.slow_downs > 0:
-            self.slow_downs = max(0, self.slow_downs - 1)
+        if early:
             device.interval += SLOW_DOWN_STEP
             raise OAuthRefusal("slow_down", "Polling too fast")
         if device.state == "denied":
@@ -223,7 +217,7 @@ class Oidc:
         code = html.escape(device.user_code)
         options = "".join(
             f"<option value='{html.escape(account.name)}'>{html.escape(account.name)}</option>"
-            for account in self.accounts
+            for account in self.accounts.values()
             if account.method != "api_key" and account.start_url == device.start_url
         )
         return (
@@ -231,16 +225,3 @@ class Oidc:
             f"<input type=hidden name=user_code value='{code}'><select name=account>{options}</select> "
             "<button name=action value=approve>Approve</button> <button name=action value=deny>Deny</button></form>"
         )
-
-
-def _text(body: JsonObject, key: str) -> str:
-    value = body.get(key)
-    if not isinstance(value, str):
-        raise OAuthRefusal("invalid_request", f"{key} is required")
-    return value
-
-
-def _put(table: dict[str, _Value], key: str, value: _Value) -> None:
-    table[key] = value
-    if len(table) > _LIMIT:
-        del table[next(iter(table))]

@@ -55,11 +55,12 @@ class PacedFrames:
 
 class PacedStream:
     """One stream in the pacer's hands. ``done`` is set when all its events are written, or when nobody is left to
-    write them to; ``pending`` are bytes the socket would not take yet."""
+    write them to (then it is ``broken``); ``pending`` are bytes the socket would not take yet."""
 
     def __init__(self, connection: Connection, paced: Paced, start: float) -> None:
         self.done = trio.Event()
         self.due = start
+        self.broken = False
         self._connection = connection
         self._paced = paced
         self._frames = PacedFrames(paced, chunked=True)
@@ -76,6 +77,7 @@ class PacedStream:
         try:
             self.pending = self.pending[self._connection.write_now(self.pending) :]
         except OSError:
+            self.broken = True
             self._left, self.pending = 0, b""
         if not (self._left or self.pending):
             self.done.set()

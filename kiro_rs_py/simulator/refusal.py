@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.asgi import Answer, Headers, json_answer
@@ -15,26 +16,17 @@ IMPROPERLY_FORMED = "Improperly formed request."
 TOO_LONG = "Input is too long."
 
 
+@dataclass(eq=False)
 class Refusal(Exception):
     """An AWS error answer. ``reason`` None is sent as ``null``, as the service does for its plain validation errors."""
 
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        reason: str | None = None,
-        headers: Headers = (),
-        fields: Mapping[str, Json] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.reason = reason
-        self.headers = headers
-        self.fields = dict(fields or {})
+    status: int
+    code: str
+    message: str
+    _: KW_ONLY
+    reason: str | None = None
+    headers: Headers = ()
+    fields: Mapping[str, Json] = field(default_factory=dict)
 
     def answer(self, *, typed: bool = False) -> Answer:
         """``typed`` adds ``__type``, which the awsJson form (``POST /`` with a target) carries."""
@@ -45,31 +37,27 @@ class Refusal(Exception):
         return json_answer(body, self.status, (error_type, *self.headers))
 
 
+@dataclass(eq=False)
 class OAuthRefusal(Exception):
     """A token service error (upstream-protocol §11.4): ``{"error", "error_description"}``."""
 
-    AWS_NAMES: Mapping[str, str] = {
-        "authorization_pending": "AuthorizationPendingException",
-        "slow_down": "SlowDownException",
-        "expired_token": "ExpiredTokenException",
-        "access_denied": "AccessDeniedException",
-        "invalid_grant": "InvalidGrantException",
-        "invalid_client": "InvalidClientException",
-        "invalid_client_metadata": "InvalidClientMetadataException",
-        "invalid_request": "InvalidRequestException",
-        "unauthorized_client": "UnauthorizedClientException",
-        "unsupported_grant_type": "UnsupportedGrantTypeException",
-    }
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(description)
-        self.error = error
-        self.description = description
+    error: str
+    description: str
 
     def answer(self) -> Answer:
         status = 401 if self.error == "invalid_client" else 400
         body: JsonObject = {"error": self.error, "error_description": self.description}
-        return json_answer(body, status, (("x-amzn-errortype", self.AWS_NAMES[self.error]),))
+        # ``invalid_grant`` is InvalidGrantException, and so are all the others.
+        name = self.error.title().replace("_", "") + "Exception"
+        return json_answer(body, status, (("x-amzn-errortype", name),))
+
+
+def required_text(body: JsonObject, key: str) -> str:
+    """A text member of a token service's request. Raises :class:`OAuthRefusal` when it is missing."""
+    value = body.get(key)
+    if not isinstance(value, str):
+        raise OAuthRefusal("invalid_request", f"{key} is required")
+    return value
 
 
 # --- validation -------------------------------------------------------------------------------------------------
@@ -82,6 +70,20 @@ def improperly_formed() -> Refusal:
 
 def invalid(reason: str | None, message: str) -> Refusal:
     return Refusal(400, "ValidationException", message, reason=reason)
+
+
+def an_object(value: Json) -> JsonObject:
+    """Raises :func:`improperly_formed` for anything else."""
+    if not isinstance(value, dict):
+        raise improperly_formed()
+    return value
+
+
+def a_list(value: Json) -> list[Json]:
+    """Raises :func:`improperly_formed` for anything else."""
+    if not isinstance(value, list):
+        raise improperly_formed()
+    return value
 
 
 def too_long() -> Refusal:
@@ -101,7 +103,7 @@ def arn_required() -> Refusal:
     return invalid(None, "profileArn is required for this request.")
 
 
-def unknown_operation(status: int = 404) -> Refusal:
+def unknown_operation(status: int) -> Refusal:
     return Refusal(status, "UnknownOperationException", "The requested operation is not known: UnknownOperation.")
 
 
@@ -166,37 +168,3 @@ def suspicious(user_id: str) -> Refusal:
         "Due to suspicious activity, we are imposing temporary limits on how frequently your account "
         f"({user_id}) can send a request to Kiro while we investigate.",
     )
-
-
-# --- the service ------------------------------------------------------------------------------------------------
-
-
-def no_capacity() -> Refusal:
-    return Refusal(
-        429,
-        "ThrottlingException",
-        "I am experiencing high traffic, please try again shortly.",
-        reason="INSUFFICIENT_MODEL_CAPACITY",
-    )
-
-
-def high_load() -> Refusal:
-    return Refusal(
-        500,
-        "InternalServerException",
-        "Encountered unexpectedly high load when processing the request, please try again.",
-    )
-
-
-def model_unavailable() -> Refusal:
-    return Refusal(
-        500, "InternalServerException", "The model is not available.", reason="MODEL_TEMPORARILY_UNAVAILABLE"
-    )
-
-
-def unavailable() -> Refusal:
-    return Refusal(503, "ServiceUnavailableException", "The service is temporarily unavailable.")
-
-
-def internal() -> Refusal:
-    return Refusal(500, "InternalServerException", "An internal error occurred.")

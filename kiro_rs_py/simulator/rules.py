@@ -1,4 +1,4 @@
-"""What the service refuses (upstream-protocol §1.7, field-notes 2a).
+"""What the service refuses (upstream-protocol §1.7, field-notes 2a; reasons ``IMAGE_*`` of §11.2).
 
 The real service explains next to nothing; it says "Improperly formed request." to most of this. The simulator answers
 the same way and keeps the explanation in the comments here.
@@ -6,23 +6,24 @@ the same way and keeps the explanation in the comments here.
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.conversation import Conversation, read_conversation
 from kiro_rs_py.simulator.frames import is_signed
-from kiro_rs_py.simulator.image_rules import check_images
 from kiro_rs_py.simulator.models import Catalogue, SimulatedModel, check_extra_fields
 from kiro_rs_py.simulator.refusal import (
-    Refusal,
+    a_list,
+    an_object,
     improperly_formed,
     invalid,
     invalid_model,
     invalid_signature,
     too_long,
 )
-from kiro_rs_py.simulator.tool_rules import NAME, check_cache_point, check_tools, invalid_tool_use
+from kiro_rs_py.simulator.tool_rules import check_cache_point, check_tools, invalid_tool_use, is_name
 
 ORIGINS = frozenset(
     {
@@ -34,6 +35,16 @@ ORIGINS = frozenset(
 TRIGGERS = ("MANUAL", "DIAGNOSTIC", "INLINE_CHAT")
 TASK_TYPES = ("vibe", "spectask")
 CONVERSATION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_IMAGES = 20
+MAX_IMAGE_BYTES = int(3.75 * 2**20)
+MAX_SIDE = 8000
+# How the bytes of an image begin, by its format.
+MAGIC: Mapping[str, re.Pattern[bytes]] = {
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
 # Free-form JSON of the client, in which a null is just a value.
 FREE_FORM = ("input", "json", "additionalModelRequestFields")
 
@@ -46,11 +57,11 @@ def check_request(body: Json, catalogue: Catalogue, *, paid_plan: bool) -> tuple
     if "systemPrompt" in body:
         # In the schema, but switched off (§1.6).
         raise invalid("REQUEST_BODY_INVALID", "systemPrompt is not supported.")
-    state = _object(body.get("conversationState"))
+    state = an_object(body.get("conversationState"))
     current = _current_message(state)
     model = _model(current, catalogue, paid_plan)
-    context = _object(current.get("userInputMessageContext", {}))
-    tools = check_tools(_list(context.get("tools", [])))
+    context = an_object(current.get("userInputMessageContext", {}))
+    tools = check_tools(a_list(context.get("tools", [])))
     _check_messages(state, current, tools, model)
     check_extra_fields(body.get("additionalModelRequestFields"), model)
     conversation = read_conversation(body)
@@ -78,11 +89,11 @@ def _current_message(state: JsonObject) -> JsonObject:
         raise invalid("INVALID_CONVERSATION_ID", "The conversation id is not valid.")
     if state.get("chatTriggerType", "MANUAL") not in TRIGGERS or state.get("agentTaskType", "vibe") not in TASK_TYPES:
         raise improperly_formed()
-    current = _object(state.get("currentMessage"))
+    current = an_object(state.get("currentMessage"))
     # A trailing assistant message is no question (field-notes 2a.10).
     if list(current) != ["userInputMessage"]:
         raise improperly_formed()
-    return _object(current["userInputMessage"])
+    return an_object(current["userInputMessage"])
 
 
 def _model(current: JsonObject, catalogue: Catalogue, paid_plan: bool) -> SimulatedModel:
@@ -111,11 +122,11 @@ def _check_messages(state: JsonObject, current: JsonObject, tools: frozenset[str
 
 
 def _messages(state: JsonObject, current: JsonObject) -> Iterator[tuple[str, JsonObject]]:
-    for entry in _list(state.get("history", [])):
+    for entry in a_list(state.get("history", [])):
         if not isinstance(entry, dict) or len(entry) != 1:
             raise improperly_formed()
         ((role, message),) = entry.items()
-        yield role, _object(message)
+        yield role, an_object(message)
     yield "userInputMessage", current
 
 
@@ -127,10 +138,13 @@ def _check_user(message: JsonObject, open_uses: list[str], index: int) -> None:
         raise improperly_formed()
     if "cachePoint" in message:
         check_cache_point(message["cachePoint"])
-    images = message.get("images", [])
-    check_images(images)
-    context = _object(message.get("userInputMessageContext", {}))
-    results = _list(context.get("toolResults", []))
+    images = a_list(message.get("images", []))
+    if len(images) > MAX_IMAGES:
+        raise invalid("IMAGE_COUNT_EXCEEDED", f"A message takes at most {MAX_IMAGES} images.")
+    for image in images:
+        _check_image(an_object(image))
+    context = an_object(message.get("userInputMessageContext", {}))
+    results = a_list(context.get("toolResults", []))
     if not content and not results and not images:
         raise improperly_formed()
     # Markers in a turn that answers tools are taken for malformed (field-notes 2a.3).
@@ -139,14 +153,43 @@ def _check_user(message: JsonObject, open_uses: list[str], index: int) -> None:
     _check_pairing(_result_ids(results), open_uses, index)
 
 
+def _check_image(image: JsonObject) -> None:
+    label = image.get("format")
+    if not isinstance(label, str) or label not in MAGIC:
+        raise invalid("IMAGE_FORMAT_UNSUPPORTED", "The image format is not supported.")
+    encoded = an_object(image.get("source")).get("bytes")
+    if not isinstance(encoded, str):
+        raise improperly_formed()
+    try:
+        # A data: URL fails here too, at its colon.
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise improperly_formed() from None
+    if len(data) > MAX_IMAGE_BYTES:
+        raise invalid("IMAGE_SIZE_EXCEEDED", "The image is too large.")
+    if not MAGIC[label].match(data):
+        raise invalid("IMAGE_MIME_MISMATCH", f"The image was declared as {label} but its bytes are something else.")
+    if max(_sides(label, data)) > MAX_SIDE:
+        raise invalid("IMAGE_DIMENSION_EXCEEDED", f"An image side is longer than {MAX_SIDE} pixels.")
+
+
+def _sides(label: str, data: bytes) -> tuple[int, int]:
+    """Width and height where they stand at a fixed place; (0, 0) otherwise."""
+    if label == "png" and len(data) >= 24:
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if label == "gif" and len(data) >= 10:
+        return int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    return 0, 0
+
+
 def _result_ids(results: list[Json]) -> list[str]:
     ids = []
     for entry in results:
-        result = _object(entry)
+        result = an_object(entry)
         use_id = result.get("toolUseId")
-        if not isinstance(use_id, str) or not NAME.fullmatch(use_id):
+        if not is_name(use_id):
             raise invalid_tool_use()
-        content = _list(result.get("content"))
+        content = a_list(result.get("content"))
         if result.get("status", "success") not in ("success", "error") or not content:
             raise improperly_formed()
         for part in content:
@@ -159,16 +202,13 @@ def _result_ids(results: list[Json]) -> list[str]:
 
 def _check_pairing(answered: list[str], open_uses: list[str], index: int) -> None:
     """Each use has exactly one result in the very next user turn, and the other way round."""
-    missing = [use_id for use_id in open_uses if use_id not in answered]
-    if missing:
+    if missing := [use_id for use_id in open_uses if use_id not in answered]:
         text = f"Expected toolResult blocks at messages.{index}.content for the following Ids: {', '.join(missing)}"
-        raise _mismatch(text)
-    if sorted(answered) != sorted(open_uses):
-        raise _mismatch(f"messages.{index}.content has toolResult blocks no toolUse of the previous turn asked for")
-
-
-def _mismatch(text: str) -> Refusal:
-    return invalid("TOOL_USE_RESULT_MISMATCH", text)
+    elif sorted(answered) != sorted(open_uses):
+        text = f"messages.{index}.content has toolResult blocks no toolUse of the previous turn asked for"
+    else:
+        return
+    raise invalid("TOOL_USE_RESULT_MISMATCH", text)
 
 
 def _check_assistant(
@@ -181,8 +221,8 @@ def _check_assistant(
     if "cachePoint" in message:
         check_cache_point(message["cachePoint"])
     if "reasoningContent" in message:
-        _check_reasoning(_object(message["reasoningContent"]), model, index)
-    uses = [_object(entry) for entry in _list(message.get("toolUses", []))]
+        _check_reasoning(an_object(message["reasoningContent"]), model, index)
+    uses = [an_object(entry) for entry in a_list(message.get("toolUses", []))]
     # An empty list instead of no list, and nothing said at all (field-notes 2a.3).
     if not uses and ("toolUses" in message or not content):
         raise improperly_formed()
@@ -193,9 +233,7 @@ def _check_assistant(
 
 def _check_use(use: JsonObject, tools: frozenset[str], seen: set[str]) -> None:
     use_id, name = use.get("toolUseId"), use.get("name")
-    if not isinstance(use_id, str) or not isinstance(name, str):
-        raise invalid_tool_use()
-    if not NAME.fullmatch(use_id) or not NAME.fullmatch(name):
+    if not is_name(use_id) or not is_name(name):
         raise invalid_tool_use()
     if not isinstance(use.get("input"), dict) or use_id in seen:
         raise improperly_formed()
@@ -218,15 +256,3 @@ def _check_reasoning(reasoning: JsonObject, model: SimulatedModel, index: int) -
     signature = nested.get("signature")
     if not isinstance(signature, str) or not is_signed(str(nested["text"]), signature, model.id):
         raise invalid_signature(f"messages.{index}.content.0")
-
-
-def _object(value: Json) -> JsonObject:
-    if not isinstance(value, dict):
-        raise improperly_formed()
-    return value
-
-
-def _list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise improperly_formed()
-    return value

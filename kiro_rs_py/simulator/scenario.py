@@ -30,7 +30,7 @@ from typing import TypeAlias, cast
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator import frames
-from kiro_rs_py.simulator.asgi import Answer, compact
+from kiro_rs_py.simulator.asgi import Answer, answer_with, compact
 from kiro_rs_py.simulator.faults import Fault, parse_fault
 from kiro_rs_py.simulator.frames import Cut, Hang, Paced, Pause, Send, Step, sends, sign
 
@@ -61,9 +61,9 @@ class Scenario:
     check: bool = True
 
     @staticmethod
-    def steps(*steps: JsonObject, repeat: bool = True) -> Scenario:
-        """The same answer, in the file's notation, to every request (or only to the first)."""
-        return Scenario((parse_reply(list[Json](steps)),), repeat=repeat)
+    def steps(*steps: JsonObject) -> Scenario:
+        """The same answer, in the file's notation, to every request."""
+        return Scenario((parse_reply(list[Json](steps)),), repeat=True)
 
     @staticmethod
     def then_script(*replies: Sequence[JsonObject]) -> Scenario:
@@ -83,18 +83,11 @@ def parse_scenario(value: Json) -> Scenario:
     if not isinstance(value, dict):
         raise ValueError("a scenario is a list of steps or an object")
     if "paced" in value:
-        replies: list[Json] = [[{"paced": value["paced"]}]]
-        repeat, check = True, False
-    else:
-        listed = value.get("replies")
-        if not isinstance(listed, list):
-            raise ValueError("an object scenario has replies or paced")
-        replies, repeat, check = listed, False, True
-    return Scenario(
-        tuple(parse_reply(reply) for reply in replies),
-        repeat=bool(value.get("repeat", repeat)),
-        check=bool(value.get("check", check)),
-    )
+        return Scenario((parse_reply([{"paced": value["paced"]}]),), repeat=True, check=False)
+    replies = value.get("replies")
+    if not isinstance(replies, list):
+        raise ValueError("an object scenario has replies or paced")
+    return Scenario(tuple(parse_reply(reply) for reply in replies))
 
 
 def parse_reply(value: Json) -> ScriptedAnswer:
@@ -148,8 +141,7 @@ def _parse_step(entry: JsonObject) -> list[Step]:
 
 
 def _paced(value: JsonObject) -> Paced:
-    known = set(Paced._fields)
-    if unknown := set(value) - known:
+    if unknown := set(value) - set(Paced._fields):
         raise ValueError(f"unknown fields of paced: {', '.join(sorted(unknown))}")
     return Paced(**value)  # type: ignore[arg-type]
 
@@ -160,13 +152,7 @@ def _http_answer(entry: JsonObject) -> Answer:
     body, headers, status = entry.get("body", {}), entry.get("headers", {}), entry["status"]
     if not isinstance(status, int) or not isinstance(headers, dict):
         raise ValueError("status is a number and headers is an object")
-    plain = isinstance(body, str)
-    return Answer(
-        status,
-        (body if isinstance(body, str) else compact(body)).encode(),
-        "text/plain" if plain else "application/json",
-        tuple((name.lower(), str(value)) for name, value in headers.items()),
-    )
+    return answer_with(status, body, {name: str(value) for name, value in headers.items()})
 
 
 def _only_object(value: Json) -> JsonObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator.asgi import compact
@@ -48,13 +48,8 @@ def speak(conversation: Conversation, model: SimulatedModel) -> Speech:
     answer = _answer(conversation)
     if not _wants_thinking(conversation, model):
         return answer
-    return Speech(
-        text=answer.text,
-        calls=answer.calls,
-        thinking=_thoughts(conversation),
-        native=bool(conversation.extra),
-        omitted=_display(conversation) == "omitted",
-    )
+    omitted = _field(conversation, "thinking").get("display") == "omitted"
+    return replace(answer, thinking=_thoughts(conversation), native=bool(conversation.extra), omitted=omitted)
 
 
 def forced_call(conversation: Conversation) -> ToolCall | None:
@@ -72,8 +67,8 @@ def _answer(conversation: Conversation) -> Speech:
         return Speech(text=_summary(conversation))
     directives, rounds = _script_of(conversation)
     said, call = _round(directives, rounds)
-    if call is not None and (made := _make_call(call, conversation)) is not None:
-        return Speech(text=said, calls=(made,))
+    if call is not None and (name := offered_name(call.names, conversation.tools)) is not None:
+        return Speech(text=said, calls=(ToolCall(name, call.arguments),))
     schema = find_schema(current.text)
     if schema is not None:
         return Speech(text=said if _is_json(said) else compact(example_of(schema)))
@@ -122,11 +117,6 @@ def _round(directives: list[Directive], done: int) -> tuple[str, Call | None]:
     return "\n".join(said), None
 
 
-def _make_call(call: Call, conversation: Conversation) -> ToolCall | None:
-    name = offered_name(call.names, conversation.tools)
-    return None if name is None else ToolCall(name, call.arguments)
-
-
 def _forced_choice(conversation: Conversation) -> ToolCall | None:
     text = conversation.current.text
     named = _FORCED_TOOL.search(text)
@@ -159,10 +149,6 @@ def _wants_thinking(conversation: Conversation, model: SimulatedModel) -> bool:
         effort = _field(conversation, "reasoning").get("effort", "high")
         return model.shows_reasoning and thinking != "disabled" and effort != "none"
     return any(_MARKERS.search(turn.text) for turn in (conversation.turns[0], conversation.current))
-
-
-def _display(conversation: Conversation) -> object:
-    return _field(conversation, "thinking").get("display")
 
 
 def _field(conversation: Conversation, name: str) -> JsonObject:

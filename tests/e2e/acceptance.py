@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import RawMessageStreamEvent
+from pydantic import TypeAdapter
+
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator.app import CHAT
-from tests.proxy import HELD, STREAM, Proxy
+from tests.proxy import HELD, STREAM, Proxy, events_of
 
 CLIENTS = sorted((Path(__file__).parent.parent / "clients").glob("*/*.json"))
 MODES = [(STREAM, True), (STREAM, False), (HELD, True), (HELD, False)]
@@ -34,11 +40,29 @@ def current_of(proxy: Proxy) -> dict[str, Any]:
     return current
 
 
-async def answer(proxy: Proxy, path: str = STREAM, **fields: Any) -> dict[str, Any]:
-    """The plain answer to a request that must succeed."""
-    response = await proxy.ask(path=path, **fields)
+async def converse(proxy: Proxy, path: str = STREAM, **fields: Any) -> dict[str, Any]:
+    """The message that answers a request, which must succeed, in any mode."""
+    return message_of(await proxy.ask(path=path, **fields))
+
+
+def message_of(response: httpx.Response) -> dict[str, Any]:
+    """The message of an answer in any mode."""
     assert response.status_code == 200, response.text
+    if response.headers["content-type"].startswith("text/event-stream"):
+        return folded(events_of(response.text))
     message: dict[str, Any] = response.json()
+    return message
+
+
+def folded(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a stream adds up to in the eyes of Anthropic's SDK, which is strict."""
+    types = [event["type"] for event in events]
+    assert [types.count(type_) for type_ in ("message_start", "message_delta", "message_stop")] == [1, 1, 1]
+    snapshot: Any = None
+    buffers: dict[int, bytes] = {}
+    for event in events:
+        snapshot = accumulate_event(event=STEP.validate_python(event), current_snapshot=snapshot, json_bufs=buffers)
+    message: dict[str, Any] = json.loads(snapshot.model_dump_json(exclude_unset=True))
     return message
 
 
@@ -48,6 +72,7 @@ def said(message: dict[str, Any]) -> str:
 
 # --- the stream -------------------------------------------------------------------------------------------------------
 
+STEP: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 EVENT = re.compile(r"event: (\w+)\ndata: (\{[^\n]*\})\n\n")
 DELTAS = {
     "text": {"text_delta"},

@@ -1,15 +1,16 @@
 """What a proxy must do to satisfy real clients: the eleven points of clients §4, over real sockets.
 
-What other tests of this folder prove already is named here and not repeated. The rest is below for points 1 to 5, in
+What other tests of this folder prove already is named here and not repeated. The rest is below for points 1 to 4, in
 test_acceptance_answers for 6 to 11.
 
 ==  =========================================  =====================================================================
 1   either key alone, query, HEAD without key  test_conversations.test_keys_and_probes
 1   unknown beta, version, stainless headers   test_conversations.test_claude_code_s_headers_are_no_trouble
-3   a thread: the tool runner goes on without  test_sdk.test_the_tool_runner_gives_up_threads
+5   tool choice                                test_tools.test_tool_choice
+5   structured output                          test_tools.test_structured_output
 5   the single-tool web_search request         test_web_search.test_a_lone_search
 5   the same as Claude Code sends it           test_web_search.test_claude_codes_own_request
-6   a cut tool call is not closed              test_faults.test_a_cut_tool_call_is_never_run
+6   a cut tool call is not closed              test_tools.test_a_cut_call_and_the_turn_after_it
 6   pings, also while /cc holds                test_conversations.test_pings_over_a_socket
 7   in mid-stream: one error event, the last   test_faults.test_after_it_a_live_stream_gets_one_error_event
 7   before the first byte: a status            test_faults.test_before_the_first_byte_it_is_a_status
@@ -45,9 +46,9 @@ import trio
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.app import CHAT
 from tests.convert.pdfs import pdf
-from tests.e2e.acceptance import CLIENTS, MODES, READ, answer, check_grammar, current_of, recorded, said, state_of
+from tests.e2e.acceptance import CLIENTS, MODES, READ, check_grammar, converse, current_of, recorded, said, state_of
 from tests.e2e.test_sdk import with_sdk
-from tests.proxy import HELD, KEY, MODEL, SAY_HELLO, STREAM, Proxy, events_of, request_of, text_of
+from tests.proxy import HELD, KEY, MODEL, SAY_HELLO, STREAM, Proxy, raw_request, request_of
 from tests.simulator.talk import PNG
 
 EPHEMERAL: Json = {"type": "ephemeral", "ttl": "1h"}
@@ -80,8 +81,6 @@ async def test_1_any_version_or_none(version: str | None, proxy: Proxy) -> None:
 
 async def test_1_heads_end_at_once_and_are_no_abuse(proxy: Proxy) -> None:
     """Without a key, many of them, on the one connection that then carries the message."""
-    body = json.dumps(request_of()).encode()
-    last = f"POST {STREAM} HTTP/1.1\r\nhost: a\r\nx-api-key: {KEY}\r\nconnection: close\r\n"
     async with await trio.open_tcp_stream("127.0.0.1", proxy.port) as stream:
         for path in ("/", "/api/hello") * 20:
             await stream.send_all(f"HEAD {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
@@ -90,7 +89,7 @@ async def test_1_heads_end_at_once_and_are_no_abuse(proxy: Proxy) -> None:
                 head += await stream.receive_some()
             assert head.startswith(b"HTTP/1.1 200 ")
             assert head.endswith(b"\r\n\r\n")  # no body
-        await stream.send_all(f"{last}content-length: {len(body)}\r\n\r\n".encode() + body)
+        await stream.send_all(raw_request(header="connection: close\r\n"))
         received = b"".join([part async for part in stream])
     assert received.startswith(b"HTTP/1.1 200 ")
     assert b"hello" in received
@@ -114,7 +113,7 @@ async def test_1_heads_end_at_once_and_are_no_abuse(proxy: Proxy) -> None:
 )
 async def test_2_system_and_content(system: Json, content: Json, proxy: Proxy) -> None:
     fields: dict[str, Any] = {} if system is None else {"system": system}
-    assert said(await answer(proxy, messages=[{"role": "user", "content": content}], **fields)) == "hello"
+    assert said(await converse(proxy, messages=[{"role": "user", "content": content}], **fields)) == "hello"
     sent = json.dumps(state_of(proxy))
     assert ("brief." in sent) == (system is not None)
 
@@ -136,7 +135,7 @@ async def test_2_system_inside_messages(place: str, note: JsonObject, proxy: Pro
         "last": [*earlier, HELLO, note],
         "between": [earlier[0], note, earlier[1], HELLO],
     }
-    assert said(await answer(proxy, messages=list[Json](messages[place]))) == "hello"
+    assert said(await converse(proxy, messages=list[Json](messages[place]))) == "hello"
     assert "Mind the rules." in json.dumps(state_of(proxy))
     current = current_of(proxy)["content"]
     assert SAY_HELLO in current
@@ -152,7 +151,7 @@ async def test_2_a_reminder_behind_a_tool_result(proxy: Proxy) -> None:
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "nonce 4711"}]},
         {"role": "system", "content": "Mind the rules."},
     ]
-    assert said(await answer(proxy, messages=messages, tools=[READ])) == "TOOL-RESULT: nonce 4711"
+    assert said(await converse(proxy, messages=messages, tools=[READ])) == "TOOL-RESULT: nonce 4711"
     assert "Mind the rules." in current_of(proxy)["content"]
 
 
@@ -183,7 +182,7 @@ ACCEPTED: dict[str, JsonObject] = {
 @pytest.mark.parametrize("path", [STREAM, HELD])
 @pytest.mark.parametrize("fields", ACCEPTED.values(), ids=ACCEPTED)
 async def test_3_accepted_silently(fields: JsonObject, path: str, proxy: Proxy) -> None:
-    assert said(await answer(proxy, path, **fields)) == "hello"
+    assert said(await converse(proxy, path, **fields)) == "hello"
 
 
 async def test_3_cache_control_in_every_block(proxy: Proxy) -> None:
@@ -206,7 +205,7 @@ async def test_3_cache_control_in_every_block(proxy: Proxy) -> None:
         {"role": "assistant", "content": [call]},
         {"role": "user", "content": [result]},
     ]
-    assert said(await answer(proxy, messages=messages, tools=[READ])) == "TOOL-RESULT: nonce 4711"
+    assert said(await converse(proxy, messages=messages, tools=[READ])) == "TOOL-RESULT: nonce 4711"
     assert "cache_control" not in json.dumps(state_of(proxy))
 
 
@@ -316,7 +315,7 @@ async def test_4_contents_of_a_tool_result(content: Json, seen: str, is_error: b
     if is_error is not None:
         result["is_error"] = is_error
     later: JsonObject = {**READ, "name": "Later", "defer_loading": True}
-    assert seen in said(await answer(proxy, messages=tool_turns(result), tools=[READ, later]))
+    assert seen in said(await converse(proxy, messages=tool_turns(result), tools=[READ, later]))
     [sent] = current_of(proxy)["userInputMessageContext"]["toolResults"]
     assert sent["status"] == ("error" if is_error else "success")
 
@@ -324,7 +323,7 @@ async def test_4_contents_of_a_tool_result(content: Json, seen: str, is_error: b
 async def test_4_several_results_and_text_after_them(proxy: Proxy) -> None:
     messages: Any = tool_turns({"content": "one"}, {"content": "two", "is_error": True}, {"content": [TEXT]})
     messages[-1]["content"].append({"type": "text", "text": "And now?"})
-    assert said(await answer(proxy, messages=messages, tools=[READ])) == f"TOOL-RESULT: {TEXT['text']}"
+    assert said(await converse(proxy, messages=messages, tools=[READ])) == f"TOOL-RESULT: {TEXT['text']}"
     current = current_of(proxy)
     sent = current["userInputMessageContext"]["toolResults"]
     assert [result["status"] for result in sent] == ["success", "error", "success"]
@@ -344,7 +343,7 @@ async def test_4_several_results_and_text_after_them(proxy: Proxy) -> None:
 @pytest.mark.parametrize("model", [MODEL, "claude-opus-5-5"])
 async def test_4_thinking_that_comes_back(model: str, thinking: JsonObject, proxy: Proxy) -> None:
     messages = tool_turns({"content": "nonce 4711"}, thinking=thinking)
-    message = await answer(proxy, model=model, messages=messages, tools=[READ])
+    message = await converse(proxy, model=model, messages=messages, tools=[READ])
     assert said(message) == "TOOL-RESULT: nonce 4711"
 
 
@@ -352,13 +351,13 @@ async def test_4_names_and_characters(proxy: Proxy) -> None:
     """Double underscores, more than 63 bytes, other scripts: the client gets its own name and text back."""
     for name in ("mcp__files__read", f"mcp__{'long_' * 20}name", "läs.fil", "读取"):
         call = f'<<CALL {name} {{"path": "/tmp/世界 é 🎉"}}>>'
-        message = await answer(
+        message = await converse(
             proxy, messages=[{"role": "user", "content": call}], tools=[{**READ, "name": name}, READ]
         )
         [used] = [block for block in message["content"] if block["type"] == "tool_use"]
         assert (used["name"], used["input"]) == (name, {"path": "/tmp/世界 é 🎉"})
         turns = tool_turns({"content": "nonce 4711"}, name=name)
-        assert said(await answer(proxy, messages=turns, tools=[{**READ, "name": name}, READ])).endswith("4711")
+        assert said(await converse(proxy, messages=turns, tools=[{**READ, "name": name}, READ])).endswith("4711")
 
 
 @pytest.mark.parametrize("count", [1, 26])
@@ -388,48 +387,3 @@ async def test_4_every_recorded_request_is_answered(path: Path, base: str, proxy
         check_grammar(response.text)
     else:
         assert response.json()["stop_reason"] in ("end_turn", "tool_use")
-
-
-# --- 5: tool choice, structured output --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("path", "stream"), MODES)
-@pytest.mark.parametrize(
-    ("choice", "called"),
-    [
-        ({"type": "auto"}, None),
-        ({"type": "any"}, "Read"),
-        ({"type": "tool", "name": "Write"}, "Write"),
-        ({"type": "none"}, None),
-        (None, None),
-    ],
-    ids=["auto", "any", "tool", "none", "absent"],
-)
-async def test_5_tool_choice(choice: Json, called: str | None, path: str, stream: bool, proxy: Proxy) -> None:
-    tools: list[Json] = [READ, {**READ, "name": "Write"}]
-    fields: dict[str, Any] = {} if choice is None else {"tool_choice": choice}
-    response = await proxy.ask("Please go on.", path=path, stream=stream, tools=tools, **fields)
-    if stream:
-        events = events_of(response.text)
-        blocks = [event["content_block"] for event in events if event["type"] == "content_block_start"]
-        reason = events[-2]["delta"]["stop_reason"]
-    else:
-        blocks, reason = response.json()["content"], response.json()["stop_reason"]
-    assert [block["name"] for block in blocks if block["type"] == "tool_use"] == ([called] if called else [])
-    assert reason == ("tool_use" if called else "end_turn")
-
-
-@pytest.mark.parametrize(("path", "stream"), MODES)
-async def test_5_structured_output(path: str, stream: bool, proxy: Proxy) -> None:
-    """As Claude Code asks for the title of a session."""
-    schema: JsonObject = {
-        "type": "object",
-        "properties": {"title": {"type": "string"}},
-        "required": ["title"],
-        "additionalProperties": False,
-    }
-    wanted: Json = {"format": {"type": "json_schema", "schema": schema}}
-    response = await proxy.ask("Write a title.", path=path, stream=stream, output_config=wanted)
-    document = json.loads(text_of(events_of(response.text)) if stream else said(response.json()))
-    assert list(document) == ["title"]
-    assert isinstance(document["title"], str)

@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from kiro_rs_py.convert.anthropic import Json
-from kiro_rs_py.simulator.app import CHAT
 from tests.children import children
 from tests.convert.pdfs import in_base64, pdf, slow_pdf
-from tests.proxy import STREAM, Proxy, request_of, wait_for
+from tests.e2e.acceptance import converse, current_of
+from tests.proxy import Proxy, wait_for
 
 PNG = in_base64(bytes.fromhex("89504e470d0a1a0a0000000d49484452000000400000003008060000005b6b8d56") + b"\0" * 40)
 JPEG = in_base64(
@@ -31,17 +31,8 @@ def document(data: str, media_type: str = "application/pdf", **more: Json) -> di
 
 async def ask(proxy: Proxy, content: Json, before: list[Json] | None = None) -> dict[str, Any]:
     """Kiro's current message for a user message of this content, ``before`` it in the conversation."""
-    messages: Json = [*(before or []), {"role": "user", "content": content}]
-    response = await proxy.client.post(STREAM, json=request_of() | {"messages": messages})
-    assert response.status_code == 200, response.text
-    return current(proxy)
-
-
-def current(proxy: Proxy) -> dict[str, Any]:
-    chats = [request for request in proxy.simulator.requests if request.path == CHAT]
-    body: Any = chats[-1].json
-    message: dict[str, Any] = body["conversationState"]["currentMessage"]["userInputMessage"]
-    return message
+    await converse(proxy, messages=[*(before or []), {"role": "user", "content": content}])
+    return current_of(proxy)
 
 
 # --- images -------------------------------------------------------------------------------------------------------
@@ -143,9 +134,7 @@ async def test_others_do_not_wait_for_a_pdf(proxy: Proxy) -> None:
     """A small file that takes minutes to read: everybody else is served, and leaving ends the reading."""
 
     async def slow() -> None:
-        content: Json = [document(in_base64(slow_pdf("Hello")))]
-        messages: Json = [{"role": "user", "content": content}]
-        await proxy.client.post(STREAM, json=request_of() | {"messages": messages})
+        await proxy.ask(messages=[{"role": "user", "content": [document(in_base64(slow_pdf("Hello")))]}])
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(slow)
@@ -159,6 +148,6 @@ async def test_others_do_not_wait_for_a_pdf(proxy: Proxy) -> None:
 
 async def test_a_bad_request_with_a_pdf_is_still_a_bad_request(proxy: Proxy) -> None:
     content: Json = [document(in_base64(pdf("x"))), {"type": "text"}]
-    response = await proxy.client.post(STREAM, json=request_of() | {"messages": [{"role": "user", "content": content}]})
+    response = await proxy.ask(messages=[{"role": "user", "content": content}])
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("messages.0.content.1.text")

@@ -202,27 +202,6 @@ async def test_with_a_second_account(kind: Kind, simulator: RunningSimulator, tm
     assert kiro.accounts[second].requests == kind.elsewhere
 
 
-async def test_a_cut_tool_call_is_no_failure(simulator: RunningSimulator, tmp_path: Path) -> None:
-    """The turn ends with ``max_tokens``, the call is never run (PRODUCT §3.2)."""
-    tools: Any = [{"name": "Write", "description": "W", "input_schema": {"type": "object", "properties": {}}}]
-    for way in WAYS:
-        path, stream = PATHS[way]
-        make_folder(tmp_path / way)
-        async with running_proxy(simulator, tmp_path / way) as proxy:
-            response = await proxy.ask("<<FAULT cut-tool>>", path=path, stream=stream, tools=tools)
-        assert response.status_code == 200
-        if stream:
-            events = events_of(response.text)
-            opened = [event["index"] for event in events if event["type"] == "content_block_start"]
-            closed = [event["index"] for event in events if event["type"] == "content_block_stop"]
-            assert set(opened) - set(closed) == {opened[-1]}
-            assert [event["type"] for event in events[-2:]] == ["message_delta", "message_stop"]
-            assert events[-2]["delta"]["stop_reason"] == "max_tokens"
-        else:
-            assert response.json()["stop_reason"] == "max_tokens"
-            assert not [block for block in response.json()["content"] if block["type"] == "tool_use"]
-
-
 def test_the_page_is_true() -> None:
     """``python -m tests.e2e.error_kinds`` writes the table anew."""
     page = PAGE.read_text(encoding="utf-8")

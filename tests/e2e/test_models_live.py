@@ -17,7 +17,8 @@ from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import CHAT, MODELS, Simulator
 from kiro_rs_py.simulator.models import DEFAULT_MODELS, SimulatedModel
 from kiro_rs_py.simulator.server import RunningSimulator, open_simulator
-from tests.proxy import KEY, STREAM, Proxy, events_of, running_proxy
+from tests.e2e.acceptance import converse, folded, message_of
+from tests.proxy import HELD, KEY, STREAM, Proxy, events_of, running_proxy
 
 OPUS, SONNET, GPT, PLAIN = "claude-opus-4-8", "claude-sonnet-5", "claude-gpt-5.6-sol", "claude-sonnet-4-5"
 READ: Any = {
@@ -226,9 +227,7 @@ async def test_every_format_shows_native_and_prompted_thinking_alike(
     content = plain["content"]
     reasoned = "".join(event.get("delta", {}).get("reasoning_content", "") for event in live)
     assert plain.get("reasoning_content", "") == reasoned
-    assert [block["type"] for block in content_of("\n".join(f"data: {json.dumps(event)}" for event in live))] == [
-        block["type"] for block in content
-    ]
+    assert [block["type"] for block in folded(live)["content"]] == [block["type"] for block in content]
     match shown:
         case "blocks":
             assert [block["type"] for block in content] == ["thinking", "text"]
@@ -270,7 +269,7 @@ async def tool_round(proxy: Proxy, model: str, next_model: str, *, tamper: bool 
     thinking: Any = {"type": "adaptive"}
     asked: Any = [{"role": "user", "content": CALL}]
     first = await proxy.ask(model=model, thinking=thinking, tools=[READ], messages=asked, stream=True)
-    content = content_of(first.text)
+    content = message_of(first)["content"]
     if tamper:
         content[0]["thinking"] += "!"
     [call] = [block for block in content if block["type"] == "tool_use"]
@@ -280,25 +279,6 @@ async def tool_round(proxy: Proxy, model: str, next_model: str, *, tamper: bool 
     assert second.status_code == 200
     assert "4711" in next(block["text"] for block in second.json()["content"] if block["type"] == "text")
     return bodies(proxy)[-1]
-
-
-def content_of(text: str) -> list[dict[str, Any]]:
-    """The content of a streamed message, put together as clients do."""
-    blocks: list[dict[str, Any]] = []
-    for event in events_of(text):
-        if event["type"] == "content_block_start":
-            blocks.append(dict(event["content_block"]))
-        elif event["type"] == "content_block_delta":
-            delta, block = event["delta"], blocks[event["index"]]
-            for key in ("text", "thinking", "signature"):
-                if key in delta:
-                    block[key] += delta[key]
-            if "partial_json" in delta:
-                block["raw"] = block.get("raw", "") + delta["partial_json"]
-    for block in blocks:
-        if block["type"] == "tool_use":
-            block["input"] = json.loads(block.pop("raw", "{}"))
-    return blocks
 
 
 def reasoning_in(body: Any) -> list[Any]:
@@ -391,10 +371,8 @@ async def test_a_tool_loop_with_thinking_through_the_sdk(proxy: Proxy) -> None:
 
 async def test_the_demo_account_thinks_natively_in_every_mode(proxy: Proxy) -> None:
     await discovered(proxy)
-    shown = set()
-    for path in (STREAM, "/cc/v1/messages"):
-        answer = await proxy.ask("<<SAY hi>>", model=OPUS, thinking={"type": "adaptive"}, path=path, stream=True)
-        shown.add(json.dumps(content_of(answer.text)))
-    plain = await proxy.ask("<<SAY hi>>", model=OPUS, thinking={"type": "adaptive"})
-    shown.add(json.dumps(plain.json()["content"]))
-    assert len(shown) == 1
+    plain, *streamed = [
+        (await converse(proxy, path, prompt="<<SAY hi>>", model=OPUS, thinking={"type": "adaptive"}, stream=stream))
+        for path, stream in ((STREAM, False), (STREAM, True), (HELD, True))
+    ]
+    assert [message["content"] for message in streamed] == [plain["content"]] * 2

@@ -117,31 +117,6 @@ async def test_a_tool_loop(proxy: Proxy, base: str) -> None:
     assert "nonce-4711 of /etc/motd" in await with_sdk(proxy, work, base)
 
 
-async def test_the_tool_runner_gives_up_threads(proxy: Proxy) -> None:
-    """It asks for a conversation held by the server first, and continues without one after our refusal (clients §2)."""
-
-    def work(client: Anthropic) -> str:
-        @anthropic.beta_tool
-        def read_file(path: str) -> str:
-            """Reads a file.
-
-            Args:
-                path: Where it is.
-            """
-            return f"nonce-4711 of {path}"
-
-        runner = client.beta.messages.tool_runner(
-            model=MODEL,
-            max_tokens=100,
-            messages=[{"role": "user", "content": '<<CALL read_file {"path": "/etc/motd"}>>'}],
-            tools=[read_file],
-        )
-        last = runner.until_done()
-        return "".join(block.text for block in last.content if block.type == "text")
-
-    assert "nonce-4711 of /etc/motd" in await with_sdk(proxy, work, _strict_response_validation=False)
-
-
 async def test_count_tokens(proxy: Proxy, base: str) -> None:
     def work(client: Anthropic) -> int:
         return client.messages.count_tokens(model=MODEL, messages=ask("How many?"), tools=[READ]).input_tokens

@@ -10,54 +10,22 @@ from typing import Any
 import pytest
 
 from kiro_rs_py.convert.anthropic import Json
-from kiro_rs_py.simulator.app import CHAT
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
-from tests.proxy import HELD, STREAM, Proxy, events_of, request_of, running_proxy, text_of
+from tests.e2e.acceptance import MODES, converse, current_of
+from tests.proxy import STREAM, Proxy, events_of, running_proxy, text_of
 
 LONG_NAME = "mcp__a_server_with_a_very_long_name__a_tool_with_a_name_that_is_even_longer_than_that"
 ODD_NAME = "files/read.v2 ü"
-WAYS = [(STREAM, True), (STREAM, False), (HELD, True), (HELD, False)]
 
 
 def tool(name: str, schema: Json = None, **more: Json) -> dict[str, Json]:
     return {"name": name, "description": f"Does {name}.", "input_schema": schema or {"type": "object"}, **more}
 
 
-def message_of(response: Any, stream: bool) -> dict[str, Any]:
-    """The answer's message, put together if it was streamed."""
-    assert response.status_code == 200, response.text
-    if not stream:
-        message: dict[str, Any] = response.json()
-        return message
-    events = events_of(response.text)
-    message = events[0]["message"]
-    blocks: dict[int, Any] = {}
-    for event in events:
-        if event["type"] == "content_block_start":
-            blocks[event["index"]] = event["content_block"] | {"json": ""}
-        elif event["type"] == "content_block_delta":
-            delta, block = event["delta"], blocks[event["index"]]
-            block["json"] += delta.get("partial_json", "")
-            block["text"] = block.get("text", "") + delta.get("text", "")
-    for block in blocks.values():
-        if block["type"] == "tool_use":
-            block["input"] = json.loads(block["json"] or "{}")
-    [delta] = [event["delta"] for event in events if event["type"] == "message_delta"]
-    return message | {"content": list(blocks.values()), "stop_reason": delta["stop_reason"]}
-
-
-def sent(proxy: Proxy) -> dict[str, Any]:
-    """The current message that Kiro got last."""
-    chats = [request for request in proxy.simulator.requests if request.path == CHAT]
-    body: Any = chats[-1].json
-    message: dict[str, Any] = body["conversationState"]["currentMessage"]["userInputMessage"]
-    return message
-
-
 def sent_tools(proxy: Proxy) -> dict[str, Any]:
     """Name → specification of the tools that Kiro got last."""
-    listed = sent(proxy).get("userInputMessageContext", {}).get("tools", [])
+    listed = current_of(proxy).get("userInputMessageContext", {}).get("tools", [])
     return {entry["toolSpecification"]["name"]: entry["toolSpecification"] for entry in listed}
 
 
@@ -69,9 +37,7 @@ async def ask(
     proxy: Proxy, messages: Json, tools: Json, way: tuple[str, bool] = (STREAM, False), **fields: Json
 ) -> Any:
     path, stream = way
-    body = request_of() | {"stream": stream, "messages": messages, "tools": tools} | fields
-    response = await proxy.client.post(path, json=body)
-    return message_of(response, stream)
+    return await converse(proxy, path, stream=stream, messages=messages, tools=tools, **fields)
 
 
 def user(content: Json) -> dict[str, Json]:
@@ -81,7 +47,7 @@ def user(content: Json) -> dict[str, Json]:
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 @pytest.mark.parametrize(("name", "called"), [(LONG_NAME, LONG_NAME), (ODD_NAME, "files/read.v2"), ("Read", "Read")])
 async def test_a_name_kiro_would_refuse_goes_there_and_back(
     name: str, called: str, way: tuple[str, bool], proxy: Proxy
@@ -191,7 +157,7 @@ async def test_deferred_tools_come_when_they_are_loaded(proxy: Proxy) -> None:
     second = await ask(proxy, messages, offered)
     assert set(sent_tools(proxy)) == {"ToolSearch", "Deep"}
     assert second["content"][-1]["name"] == "Deep"
-    assert "The tool Deep is loaded" in json.dumps(sent(proxy))
+    assert "The tool Deep is loaded" in json.dumps(current_of(proxy))
 
 
 async def test_what_cannot_be_run_here_is_left_out(proxy: Proxy) -> None:
@@ -217,25 +183,27 @@ async def test_what_cannot_be_run_here_is_left_out(proxy: Proxy) -> None:
 # --- what is demanded ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 @pytest.mark.parametrize(
-    ("choice", "called"),
+    ("fields", "called"),
     [
-        ({"type": "any"}, ["Read"]),
-        ({"type": "tool", "name": LONG_NAME}, [LONG_NAME]),
-        ({"type": "none"}, []),
-        ({"type": "auto"}, []),
+        ({"tool_choice": {"type": "any"}}, ["Read"]),
+        ({"tool_choice": {"type": "tool", "name": LONG_NAME}}, [LONG_NAME]),
+        ({"tool_choice": {"type": "none"}}, []),
+        ({"tool_choice": {"type": "auto"}}, []),
+        ({}, []),
     ],
-    ids=lambda value: str(value.get("type")) if isinstance(value, dict) else "",
+    ids=["any", "tool", "none", "auto", "absent"],
 )
-async def test_tool_choice(choice: Json, called: list[str], way: tuple[str, bool], proxy: Proxy) -> None:
+async def test_tool_choice(fields: dict[str, Json], called: list[str], way: tuple[str, bool], proxy: Proxy) -> None:
     offered: Json = [tool("Read"), tool(LONG_NAME)]
-    answer = await ask(proxy, [user("What now?")], offered, way, tool_choice=choice)
+    answer = await ask(proxy, [user("What now?")], offered, way, **fields)
     assert [block["name"] for block in answer["content"] if block["type"] == "tool_use"] == called
-    assert bool(sent_tools(proxy)) == (choice != {"type": "none"})
+    assert answer["stop_reason"] == ("tool_use" if called else "end_turn")
+    assert bool(sent_tools(proxy)) == (fields.get("tool_choice") != {"type": "none"})
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 async def test_one_call_at_most(way: tuple[str, bool], proxy: Proxy) -> None:
     proxy.simulator.scenario = Scenario.steps(
         {"tool": {"name": "Read", "input": {"n": 1}}}, {"tool": {"name": "Read", "input": {"n": 2}}}
@@ -244,7 +212,7 @@ async def test_one_call_at_most(way: tuple[str, bool], proxy: Proxy) -> None:
     one = await ask(proxy, [user("hi")], [tool("Read")], way, tool_choice=choice)
     assert [block["input"] for block in one["content"]] == [{"n": 1}]
     assert one["stop_reason"] == "tool_use"
-    assert "at most one tool" in sent(proxy)["content"]
+    assert "at most one tool" in current_of(proxy)["content"]
     both = await ask(proxy, [user("hi")], [tool("Read")], way)
     assert [block["input"] for block in both["content"]] == [{"n": 1}, {"n": 2}]
 
@@ -260,15 +228,18 @@ TITLE: Json = {
 FORMAT: Json = {"format": {"type": "json_schema", "schema": TITLE}}
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 async def test_structured_output(way: tuple[str, bool], proxy: Proxy) -> None:
+    """As Claude Code asks for the title of a session."""
     answer = await ask(proxy, [user("Name this.")], None, way, output_config=FORMAT)
     [block] = answer["content"]
-    assert set(json.loads(block["text"])) == {"title"}
-    assert json.dumps(TITLE, separators=(",", ":")) in sent(proxy)["content"]
+    document = json.loads(block["text"])
+    assert list(document) == ["title"]
+    assert isinstance(document["title"], str)
+    assert json.dumps(TITLE, separators=(",", ":")) in current_of(proxy)["content"]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 async def test_what_stands_around_it_is_taken_away(way: tuple[str, bool], proxy: Proxy) -> None:
     proxy.simulator.scenario = Scenario.steps(
         {"text": 'Here you are:\n\n```json\n{"title": "A {b}"}\n```\nAnything else?'}
@@ -278,7 +249,7 @@ async def test_what_stands_around_it_is_taken_away(way: tuple[str, bool], proxy:
     assert answer["stop_reason"] == "end_turn"
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 async def test_what_is_no_json_is_delivered_all_the_same(
     way: tuple[str, bool], proxy: Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -311,7 +282,7 @@ WRITE: Json = [tool("Write", {"type": "object", "properties": {"content": {"type
 RESUME = "Output token limit hit. Resume directly — no apology, no recap of what you were doing."
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", MODES, ids=str)
 async def test_a_cut_call_and_the_turn_after_it(way: tuple[str, bool], proxy: Proxy) -> None:
     """Claude Code drops the half call and asks to resume (clients §1.2); the model is told why there is a gap."""
     path, stream = way
@@ -321,14 +292,15 @@ async def test_a_cut_call_and_the_turn_after_it(way: tuple[str, bool], proxy: Pr
         events = events_of(response.text)
         opened = {event["index"] for event in events if event["type"] == "content_block_start"}
         closed = {event["index"] for event in events if event["type"] == "content_block_stop"}
-        assert len(opened - closed) == 1
+        assert opened - closed == {max(opened)}
+        assert [event["type"] for event in events[-2:]] == ["message_delta", "message_stop"]
         assert events[-2]["delta"]["stop_reason"] == "max_tokens"
     else:
         assert response.json()["stop_reason"] == "max_tokens"
         assert not [block for block in response.json()["content"] if block["type"] == "tool_use"]
     await ask(proxy, [user("Write it."), {"role": "assistant", "content": "I will."}, user(RESUME)], WRITE, way)
-    assert "exceeded the size limit for one reply" in sent(proxy)["content"]
-    assert "smaller parts" in sent(proxy)["content"]
+    assert "exceeded the size limit for one reply" in current_of(proxy)["content"]
+    assert "smaller parts" in current_of(proxy)["content"]
 
 
 async def test_a_call_whose_arguments_the_client_could_not_read(proxy: Proxy) -> None:
@@ -340,6 +312,6 @@ async def test_a_call_whose_arguments_the_client_could_not_read(proxy: Proxy) ->
     }
     result: Json = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "could not be parsed", "is_error": True}
     await ask(proxy, [user("Write it."), {"role": "assistant", "content": [call]}, user([result])], WRITE)
-    [told] = sent(proxy)["userInputMessageContext"]["toolResults"]
+    [told] = current_of(proxy)["userInputMessageContext"]["toolResults"]
     assert told["content"][0]["text"].startswith("The arguments of this call were cut off")
     assert told["status"] == "error"

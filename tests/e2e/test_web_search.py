@@ -12,18 +12,14 @@ import anthropic
 import pytest
 import trio
 from anthropic import Anthropic
-from anthropic.lib.streaming._messages import accumulate_event
-from anthropic.types import RawMessageStreamEvent
-from pydantic import TypeAdapter
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.simulator.app import CHAT, MCP
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
+from tests.e2e.acceptance import MODES, converse, current_of
 from tests.e2e.test_sdk import with_sdk
-from tests.proxy import HELD, KEY, STREAM, Proxy, events_of, request_of, running_proxy, text_of, wait_for
-
-EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+from tests.proxy import HELD, STREAM, Proxy, events_of, raw_request, running_proxy, text_of, wait_for
 
 RECORDED = Path(__file__).parent.parent / "clients/claude-code"
 CLAUDE_CODE = RECORDED / "claude-code-2.1.330-sonnet-4-5-websearch-server-tool.json"
@@ -35,22 +31,6 @@ READ: JsonObject = {
     "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}},
 }
 LOOK = '<<SAY Let me look.>> <<CALL web_search {"query": "trio"}>> <<SAY Found it.>>'
-MODES = [(STREAM, True), (HELD, True), (STREAM, False), (HELD, False)]
-
-
-async def message(proxy: Proxy, path: str, prompt: str = LOOK, **fields: Json) -> Any:
-    """The message of an answer in any mode; what was streamed is put together by the SDK, which is strict."""
-    response = await proxy.ask(prompt, path=path, **fields)
-    assert response.status_code == 200, response.text
-    if not fields.get("stream"):
-        return response.json()
-    snapshot: Any = None
-    buffers: dict[int, bytes] = {}
-    for event in events_of(response.text):
-        snapshot = accumulate_event(event=EVENT.validate_python(event), current_snapshot=snapshot, json_bufs=buffers)
-    types = [event["type"] for event in events_of(response.text)]
-    assert [types.count(type_) for type_ in ("message_start", "message_delta", "message_stop")] == [1, 1, 1]
-    return json.loads(snapshot.model_dump_json(exclude_unset=True))
 
 
 def kinds(answer: Any) -> list[str]:
@@ -68,7 +48,7 @@ def searched(proxy: Proxy) -> list[Any]:
 
 @pytest.mark.parametrize(("path", "stream"), MODES)
 async def test_a_lone_search(path: str, stream: bool, proxy: Proxy) -> None:
-    answer = await message(
+    answer = await converse(
         proxy, path, prompt="Perform a web search for the query: trio", tools=[SEARCH], stream=stream
     )
     call, found, text = answer["content"]
@@ -106,16 +86,16 @@ async def test_the_last_user_message_asks(proxy: Proxy) -> None:
         {"role": "assistant", "content": "answer"},
         {"role": "user", "content": [{"type": "text", "text": "new"}]},
     ]
-    await message(proxy, STREAM, messages=messages, tools=[SEARCH])
+    await converse(proxy, STREAM, messages=messages, tools=[SEARCH])
     assert searched(proxy) == ["new"]
 
 
 async def test_domains(proxy: Proxy) -> None:
     allowed: JsonObject = {**SEARCH, "allowed_domains": ["example.org"]}
-    answer = await message(proxy, STREAM, prompt="trio", tools=[allowed])
+    answer = await converse(proxy, STREAM, prompt="trio", tools=[allowed])
     assert [hit["url"] for hit in answer["content"][1]["content"]] == ["https://example.org/3"]
     blocked: JsonObject = {**SEARCH, "blocked_domains": ["example.com", "example.org"]}
-    answer = await message(proxy, STREAM, prompt="trio", tools=[blocked])
+    answer = await converse(proxy, STREAM, prompt="trio", tools=[blocked])
     assert answer["content"][1]["content"] == []
     assert "No results found." in answer["content"][2]["text"]
     both: JsonObject = {**allowed, "blocked_domains": ["x.example"]}
@@ -126,7 +106,7 @@ async def test_domains(proxy: Proxy) -> None:
 @pytest.mark.parametrize(("path", "stream"), MODES)
 async def test_nothing_found(path: str, stream: bool, proxy: Proxy) -> None:
     proxy.simulator.management.search_results = []
-    answer = await message(proxy, path, prompt="trio", tools=[SEARCH], stream=stream)
+    answer = await converse(proxy, path, prompt="trio", tools=[SEARCH], stream=stream)
     assert answer["content"][1]["content"] == []
     assert "No results found." in answer["content"][2]["text"]
 
@@ -186,7 +166,7 @@ async def test_another_account_searches(simulator: RunningSimulator, tmp_path: P
     credentials = [kiro.credential_json(name) for name in list(kiro.accounts)[:2]]
     async with running_proxy(simulator, tmp_path, credentials=credentials) as proxy:
         kiro.fail_next(MCP, 402, {"reason": "MONTHLY_REQUEST_COUNT", "message": "You have reached the limit."})
-        answer = await message(proxy, STREAM, prompt="trio", tools=[SEARCH])
+        answer = await converse(proxy, STREAM, prompt="trio", tools=[SEARCH])
     assert answer["content"][1]["content"]
     assert kiro.counts[MCP] == 2
 
@@ -198,10 +178,8 @@ async def test_a_hang_up_ends_the_search(
 ) -> None:
     caplog.set_level(logging.INFO, "kiro_rs_py.serve")
     hold = proxy.simulator.hold_next(MCP)
-    body = json.dumps(request_of(LOOK, tools=tools, stream=True)).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
     async with await trio.open_tcp_stream("127.0.0.1", proxy.port) as raw:
-        await raw.send_all(head.encode() + body)
+        await raw.send_all(raw_request(path, LOOK, tools=tools, stream=True))
         with trio.fail_after(20):
             await hold.arrived.wait()
     await wait_for(lambda: "(client left)" in caplog.text)
@@ -214,7 +192,7 @@ async def test_a_hang_up_ends_the_search(
 
 @pytest.mark.parametrize(("path", "stream"), MODES)
 async def test_a_search_beside_other_tools(path: str, stream: bool, proxy: Proxy) -> None:
-    answer = await message(proxy, path, prompt=LOOK, tools=[READ, SEARCH], stream=stream)
+    answer = await converse(proxy, path, prompt=LOOK, tools=[READ, SEARCH], stream=stream)
     assert kinds(answer) == ["text", "server_tool_use", "web_search_tool_result", "text"]
     first, call, found, last = answer["content"]
     assert (first["text"], last["text"]) == ("Let me look.", "Found it.")
@@ -227,7 +205,7 @@ async def test_a_search_beside_other_tools(path: str, stream: bool, proxy: Proxy
 
 
 async def test_the_model_reads_what_was_found(proxy: Proxy) -> None:
-    answer = await message(proxy, STREAM, prompt='<<CALL web_search {"query": "trio"}>>', tools=[READ, SEARCH])
+    answer = await converse(proxy, STREAM, prompt='<<CALL web_search {"query": "trio"}>>', tools=[READ, SEARCH])
     assert "https://example.com/1" in answer["content"][-1]["text"]
     assert "Page 1 of the simulated web" in answer["content"][-1]["text"]
     assert "January 15, 2026" in answer["content"][-1]["text"]
@@ -235,7 +213,7 @@ async def test_the_model_reads_what_was_found(proxy: Proxy) -> None:
 
 async def test_several_searches(proxy: Proxy) -> None:
     prompt = " ".join(f'<<CALL web_search {{"query": "{word}"}}>>' for word in ("a", "b", "c")) + " <<SAY Done.>>"
-    answer = await message(proxy, STREAM, prompt=prompt, tools=[READ, SEARCH])
+    answer = await converse(proxy, STREAM, prompt=prompt, tools=[READ, SEARCH])
     assert kinds(answer) == ["server_tool_use", "web_search_tool_result"] * 3 + ["text"]
     assert searched(proxy) == ["a", "b", "c"]
     assert answer["usage"]["server_tool_use"]["web_search_requests"] == 3
@@ -244,26 +222,26 @@ async def test_several_searches(proxy: Proxy) -> None:
 async def test_max_uses(proxy: Proxy) -> None:
     limited: JsonObject = {**SEARCH, "max_uses": 1}
     prompt = " ".join(f'<<CALL web_search {{"query": "{word}"}}>>' for word in ("a", "b")) + " <<SAY Done.>>"
-    answer = await message(proxy, STREAM, prompt=prompt, tools=[READ, limited])
+    answer = await converse(proxy, STREAM, prompt=prompt, tools=[READ, limited])
     found = [block["content"] for block in answer["content"] if block["type"] == "web_search_tool_result"]
     assert found[1] == {"type": "web_search_tool_result_error", "error_code": "max_uses_exceeded"}
     assert answer["content"][-1]["text"] == "Done."
     assert searched(proxy) == ["a"]
     stubborn = " ".join(f'<<CALL web_search {{"query": "{word}"}}>>' for word in "abcdefgh")
-    answer = await message(proxy, STREAM, prompt=stubborn, tools=[READ, limited])
+    answer = await converse(proxy, STREAM, prompt=stubborn, tools=[READ, limited])
     assert answer["stop_reason"] == "pause_turn"
 
 
 async def test_a_forced_search(proxy: Proxy) -> None:
     choice: Json = {"type": "tool", "name": "web_search"}
-    answer = await message(proxy, STREAM, prompt="Anything.", tools=[READ, SEARCH], tool_choice=choice)
+    answer = await converse(proxy, STREAM, prompt="Anything.", tools=[READ, SEARCH], tool_choice=choice)
     assert kinds(answer)[:2] == ["server_tool_use", "web_search_tool_result"]
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5-thinking", "claude-opus-5-5"])
 async def test_with_thinking(model: str, proxy: Proxy) -> None:
     thinking: Json = {"type": "adaptive"}
-    answer = await message(
+    answer = await converse(
         proxy, STREAM, prompt=LOOK, model=model, thinking=thinking, tools=[READ, SEARCH], stream=True
     )
     assert [kind for kind in kinds(answer) if kind != "thinking"] == [
@@ -274,8 +252,8 @@ async def test_with_thinking(model: str, proxy: Proxy) -> None:
 
 async def test_a_paused_message_goes_on(proxy: Proxy) -> None:
     prompt: JsonObject = {"role": "user", "content": LOOK}
-    paused = (await message(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH]))["content"][:3]
-    answer = await message(
+    paused = (await converse(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH]))["content"][:3]
+    answer = await converse(
         proxy, STREAM, messages=[prompt, {"role": "assistant", "content": paused}], tools=[READ, SEARCH]
     )
     assert [block["text"] for block in answer["content"]] == ["Found it."]
@@ -288,13 +266,13 @@ async def test_a_paused_message_goes_on(proxy: Proxy) -> None:
 async def test_later_turns_know_the_search(later: list[Json], proxy: Proxy) -> None:
     """The simulator checks pairing, names and definitions as the service does."""
     prompt: JsonObject = {"role": "user", "content": LOOK}
-    first = await message(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH])
+    first = await converse(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH])
     messages: Json = [
         prompt,
         {"role": "assistant", "content": first["content"]},
         {"role": "user", "content": "<<SAY Glad to help.>>"},
     ]
-    answer = await message(proxy, STREAM, messages=messages, tools=later)
+    answer = await converse(proxy, STREAM, messages=messages, tools=later)
     assert [block["text"] for block in answer["content"]] == ["Glad to help."]
     history = json.dumps(proxy.simulator.requests_to(CHAT)[-1].json)
     assert "Page 1 of the simulated web says something about trio." in history
@@ -308,16 +286,14 @@ async def test_a_search_and_a_clients_tool_in_one_turn(proxy: Proxy) -> None:
         ]
     )
     prompt: JsonObject = {"role": "user", "content": "<<SAY Both are here.>>"}
-    first = await message(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH])
+    first = await converse(proxy, STREAM, messages=[prompt], tools=[READ, SEARCH])
     assert kinds(first) == ["server_tool_use", "tool_use", "web_search_tool_result"]
     assert first["stop_reason"] == "tool_use"
     result: Json = {"type": "tool_result", "tool_use_id": first["content"][1]["id"], "content": "welcome"}
     messages: Json = [prompt, {"role": "assistant", "content": first["content"]}, {"role": "user", "content": [result]}]
-    second = await message(proxy, STREAM, messages=messages, tools=[READ, SEARCH])
+    second = await converse(proxy, STREAM, messages=messages, tools=[READ, SEARCH])
     assert second["content"][0]["text"] == "Both are here."
-    asked: Any = proxy.simulator.requests_to(CHAT)[-1].json
-    current = asked["conversationState"]["currentMessage"]["userInputMessage"]
-    assert len(current["userInputMessageContext"]["toolResults"]) == 2
+    assert len(current_of(proxy)["userInputMessageContext"]["toolResults"]) == 2
 
 
 @pytest.mark.real_client

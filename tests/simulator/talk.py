@@ -83,6 +83,17 @@ class Talk:
         events = decode(response.content) if is_stream else []
         return Reply(response.status_code, response.headers, response.content, events)
 
+    async def connect(self) -> trio.SocketStream:
+        """A bare socket."""
+        return await trio.open_tcp_stream("127.0.0.1", int(self.url.rpartition(":")[2]))
+
+    async def ask_bare(self, *more: str) -> trio.SocketStream:
+        """A chat request on a bare socket, with an empty object as its body; ``more`` are lines of its head."""
+        stream = await self.connect()
+        lines = [f"POST {CHAT} HTTP/1.1", "host: x", f"authorization: Bearer {self.token}", *more, "content-length: 2"]
+        await stream.send_all("\r\n".join([*lines, "", "{}"]).encode())
+        return stream
+
     async def chat(self, body: Json = None, **more: Any) -> Reply:
         return await self.call("POST", CHAT, chat_body() if body is None else body, **more)
 

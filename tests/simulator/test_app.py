@@ -9,8 +9,7 @@ import trio
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.simulator.accounts import Account
-from kiro_rs_py.simulator.app import CHAT, REFRESH, Failure, Simulator
-from kiro_rs_py.simulator.asgi import Answer
+from kiro_rs_py.simulator.app import CHAT, REFRESH, Simulator
 from kiro_rs_py.simulator.models import SimulatedModel
 from tests.simulator.talk import chat_body, talking
 
@@ -164,19 +163,6 @@ async def test_only_http_is_spoken() -> None:
 
     scope: Any = {"type": "lifespan"}
     await Simulator()(scope, never, never)
-
-
-def failure(body: object, **headers: str) -> Answer:
-    return Failure(500, body, headers, 0.0, False).answer()  # type: ignore[arg-type]
-
-
-def test_bodies() -> None:
-    assert failure({"a": 1}) == Answer(500, b'{"a":1}')
-    assert failure("text") == Answer(500, b"text", "text/plain")
-    assert failure(b"\x00") == Answer(500, b"\x00", "application/octet-stream")
-    assert failure(None) == Answer(500, b"")
-    answer = Failure(500, "x", {"Content-Type": "text/html", "Retry-After": "1"}, 0.0, False).answer()
-    assert (answer.content_type, answer.headers) == ("text/html", (("retry-after", "1"),))
 
 
 async def test_failures_are_a_queue() -> None:

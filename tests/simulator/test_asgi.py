@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from kiro_rs_py.simulator.app import Simulator
-from kiro_rs_py.simulator.asgi import Answer, Request, compact, json_answer, page, redirect
+from kiro_rs_py.simulator.asgi import Answer, Request, answer_with, compact, json_answer, page, redirect
 from tests.simulator.talk import eventually, talking
 
 
@@ -33,6 +33,15 @@ def test_answers() -> None:
     assert compact([1, {"a": None}]) == '[1,{"a":null}]'
 
 
+def test_bodies_of_any_kind() -> None:
+    assert answer_with(500, {"a": 1}, {}) == Answer(500, b'{"a":1}')
+    assert answer_with(500, "text", {}) == Answer(500, b"text", "text/plain")
+    assert answer_with(500, b"\x00", {}) == Answer(500, b"\x00", "application/octet-stream")
+    assert answer_with(500, None, {}) == Answer(500, b"")
+    answer = answer_with(500, "x", {"Content-Type": "text/html", "Retry-After": "1"})
+    assert (answer.content_type, answer.headers) == ("text/html", (("retry-after", "1"),))
+
+
 async def test_recorded_requests_keep_order_query_and_body() -> None:
     async with talking() as talk:
         headers = {"x-first": "1", "X-Second": "2"}
@@ -45,12 +54,9 @@ async def test_recorded_requests_keep_order_query_and_body() -> None:
 
 
 async def test_a_client_that_leaves_in_its_body_is_forgotten() -> None:
-    import trio
-
     simulator = Simulator()
     async with talking(simulator) as talk:
-        port = int(talk.url.rpartition(":")[2])
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
+        stream = await talk.connect()
         await stream.send_all(b"POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{")
         await stream.aclose()
         await talk.call("GET", "/healthz")

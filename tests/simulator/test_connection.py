@@ -1,23 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
-from kiro_rs_py.simulator.app import CHAT, Simulator
-from kiro_rs_py.simulator.connection import current_connection
+from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.frames import Paced
 from kiro_rs_py.simulator.scenario import Scenario
-from tests.simulator.talk import Talk, talking
-
-
-async def raw(talk: Talk, data: bytes) -> trio.SocketStream:
-    stream = await trio.open_tcp_stream("127.0.0.1", int(talk.url.rpartition(":")[2]))
-    await stream.send_all(data)
-    return stream
-
-
-def test_there_is_none_outside() -> None:
-    assert current_connection() is None
+from tests.simulator.talk import talking
 
 
 @pytest.mark.parametrize(
@@ -32,7 +20,8 @@ def test_there_is_none_outside() -> None:
 )
 async def test_a_broken_client_hurts_nobody_else(data: bytes) -> None:
     async with talking() as talk:
-        stream = await raw(talk, data)
+        stream = await talk.connect()
+        await stream.send_all(data)
         assert (await talk.say("<<SAY fine>>")).text == "fine"
         await stream.aclose()
         assert (await talk.say("<<SAY still fine>>")).text == "still fine"
@@ -40,7 +29,8 @@ async def test_a_broken_client_hurts_nobody_else(data: bytes) -> None:
 
 async def test_connection_close_is_honoured() -> None:
     async with talking() as talk:
-        stream = await raw(talk, b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        stream = await talk.connect()
+        await stream.send_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         answer = b""
         while data := await stream.receive_some(1000):
             answer += data
@@ -50,8 +40,7 @@ async def test_connection_close_is_honoured() -> None:
 
 async def test_a_stream_with_connection_close_ends_with_the_connection() -> None:
     async with talking(Simulator(Scenario.paced(Paced(3, 0.001)))) as talk:
-        head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {talk.token}\r\nconnection: close\r\n"
-        stream = await raw(talk, f"{head}content-length: 2\r\n\r\n{{}}".encode())
+        stream = await talk.ask_bare("connection: close")
         answer = b""
         while data := await stream.receive_some(1000):
             answer += data
@@ -61,7 +50,6 @@ async def test_a_stream_with_connection_close_ends_with_the_connection() -> None
 
 async def test_a_client_that_never_reads_does_not_hold_the_end() -> None:
     async with talking(Simulator(Scenario.paced(Paced(2000, 0.0, size=5000, burst=100)))) as talk:
-        head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {talk.token}\r\n"
-        stream = await raw(talk, f"{head}content-length: 2\r\n\r\n{{}}".encode())
+        stream = await talk.ask_bare()
         await stream.receive_some(10)
     await stream.aclose()

@@ -4,7 +4,7 @@ import pytest
 
 from kiro_rs_py.simulator.accounts import Account, Clock
 from kiro_rs_py.simulator.asgi import Request
-from kiro_rs_py.simulator.grants import REMEMBERED_TOKENS, Grants
+from kiro_rs_py.simulator.grants import REMEMBERED, Grants
 from kiro_rs_py.simulator.refusal import OAuthRefusal
 from tests.simulator.talk import verdict
 
@@ -12,7 +12,7 @@ BEARER = "The bearer token included in the request is invalid."
 
 
 def grants_for(*accounts: Account) -> Grants:
-    return Grants(Clock(), accounts)
+    return Grants(Clock(), {account.name: account for account in accounts})
 
 
 def bearer(token: str, kind: str | None = None) -> Request:
@@ -41,7 +41,7 @@ def test_refreshing_rotates() -> None:
     assert len({first.refresh_token, second.refresh_token, third.refresh_token}) == 3
     assert grants.account_of(bearer(third.access_token)) is account
     assert outcome(grants) == "rotated"
-    assert third.lifetime == 60
+    assert third.to_json()["expiresIn"] == 60
 
 
 def test_a_spent_token_revokes_the_family() -> None:
@@ -125,7 +125,7 @@ def test_the_tables_stay_bounded() -> None:
     account = Account(name="x")
     grants = grants_for(account)
     first = grants.login(account)
-    for _ in range(REMEMBERED_TOKENS):
+    for _ in range(REMEMBERED):
         last = grants.login(account)
     assert verdict(lambda: grants.account_of(bearer(first.access_token))) == BEARER
     assert grants.account_of(bearer(last.access_token)) is account

@@ -119,16 +119,15 @@ def test_plan_and_credits() -> None:
     assert answer["daysUntilReset"] == 16
 
 
-def test_trial_limit_and_overage() -> None:
-    account = Account(name="x", plan="KIRO FREE", used=130, limit=100, trial=(20, 25), overage=True)
+def test_trial_and_overage() -> None:
+    account = Account(name="x", plan="KIRO FREE", used=80, trial=(20, 25))
     answer = usage_limits(account, now=NOW, with_email=False)
     breakdown = first(answer["usageBreakdownList"])
-    assert breakdown["usageLimitWithPrecision"] == 100.0
+    assert breakdown["usageLimitWithPrecision"] == 50.0
     trial = breakdown["freeTrialInfo"]
     assert isinstance(trial, dict)
     assert (trial["freeTrialStatus"], trial["usageLimitWithPrecision"]) == ("ACTIVE", 25)
     assert breakdown["currentOveragesWithPrecision"] == 25
-    assert answer["overageConfiguration"] == {"overageStatus": "ENABLED"}
     assert answer["userInfo"] == {"email": "", "userId": "d-simulated.x"}
 
 

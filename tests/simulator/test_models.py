@@ -26,7 +26,8 @@ def test_free_plans_have_no_opus() -> None:
 
 
 def test_pages_follow_each_other() -> None:
-    catalogue = Catalogue(page_size=10)
+    catalogue = Catalogue()
+    catalogue.page_size = 10
     ids: list[str] = []
     token: str | None = None
     pages = 0

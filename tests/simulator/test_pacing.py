@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import pytest
 import trio
 
 from kiro_rs_py.simulator.app import CHAT, Simulator
+from kiro_rs_py.simulator.connection import Connection
 from kiro_rs_py.simulator.frames import Paced
-from kiro_rs_py.simulator.pacing import MARK_DIGITS, PacedFrames
+from kiro_rs_py.simulator.pacing import MARK_DIGITS, PacedFrames, PacedStream
 from kiro_rs_py.simulator.scenario import Scenario
-from tests.simulator.talk import Talk, decode, eventually, talking
+from tests.simulator.talk import decode, eventually, talking
 
 QUICK = Paced(events=12, every=0.002, size=50)
 
@@ -46,6 +48,17 @@ def test_a_burst_is_one_chunk() -> None:
     assert len(decode(made.next(1).partition(b"\r\n")[2][:-2])) == 1
 
 
+class Broken:
+    def write_now(self, data: bytes) -> int:
+        raise BrokenPipeError
+
+
+async def test_a_stream_without_a_reader_is_done() -> None:
+    stream = PacedStream(cast("Connection", Broken()), QUICK, 0.0)
+    stream.tick()
+    assert (stream.done.is_set(), stream.broken, stream.pending) == (True, True, b"")
+
+
 async def test_all_streams_are_fed_side_by_side() -> None:
     async with talking(simulator(QUICK)) as talk:
         texts: list[str] = []
@@ -58,7 +71,7 @@ async def test_all_streams_are_fed_side_by_side() -> None:
                 nursery.start_soon(listen)
         assert [len(text) for text in texts] == [12 * 50] * 10
         await eventually(lambda: talk.simulator.active == 0)
-        assert (talk.simulator.peak > 1, talk.simulator.aborted) == (True, 0)
+        assert (talk.simulator.chat.peak > 1, talk.simulator.aborted) == (True, 0)
 
 
 async def test_connections_are_used_again() -> None:
@@ -68,18 +81,10 @@ async def test_connections_are_used_again() -> None:
             assert (len(reply.text), reply.kinds[-1]) == (12 * 50, "meteringEvent")
 
 
-async def connect(talk: Talk) -> trio.SocketStream:
-    """A request on a raw socket whose answer nobody reads yet."""
-    stream = await trio.open_tcp_stream("127.0.0.1", int(talk.url.rpartition(":")[2]))
-    head = f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {talk.token}\r\ncontent-length: 2\r\n\r\n{{}}"
-    await stream.send_all(head.encode())
-    return stream
-
-
 @pytest.mark.parametrize("paced", [Paced(1000, 0.001), Paced(1000, 0.001, size=20_000, burst=10)], ids=["idle", "full"])
 async def test_a_client_that_leaves_ends_its_stream(paced: Paced) -> None:
     async with talking(simulator(paced)) as talk:
-        stream = await connect(talk)
+        stream = await talk.ask_bare()
         await eventually(lambda: talk.simulator.active == 1)
         await stream.receive_some(100)
         await stream.aclose()
@@ -89,7 +94,7 @@ async def test_a_client_that_leaves_ends_its_stream(paced: Paced) -> None:
 
 async def test_a_client_that_does_not_read_loses_nothing() -> None:
     async with talking(simulator(Paced(60, 0.001, size=20_000, burst=10))) as talk:
-        stream = await connect(talk)
+        stream = await talk.ask_bare()
         # Far more is due than the socket buffers hold.
         await eventually(lambda: talk.simulator.chat.pacer.stuck == 1)
         data = b""

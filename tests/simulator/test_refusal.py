@@ -40,12 +40,7 @@ def test_throttling_may_say_how_long() -> None:
         (lambda: refusal.suspended("u"), 403, "We've locked your account"),
         (lambda: refusal.suspicious("u"), 429, "Due to suspicious activity"),
         (lambda: refusal.invalid_signature("messages.1"), 400, "messages.1: Invalid `signature`"),
-        (refusal.no_capacity, 429, "high traffic"),
-        (refusal.high_load, 500, "unexpectedly high load"),
-        (refusal.model_unavailable, 500, "not available"),
-        (refusal.unavailable, 503, "unavailable"),
-        (refusal.internal, 500, "internal error"),
-        (refusal.unknown_operation, 404, "UnknownOperation"),
+        (lambda: refusal.unknown_operation(404), 404, "UnknownOperation"),
     ],
 )
 def test_wordings(make: Callable[[], Refusal], status: int, text: str) -> None:

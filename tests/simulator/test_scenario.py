@@ -73,15 +73,14 @@ def test_whole_answers() -> None:
 def test_files() -> None:
     repeated = parse_scenario([{"text": "a"}])
     assert (repeated.repeat, repeated.check, len(repeated.replies)) == (True, True, 1)
-    listed = parse_scenario({"replies": [[{"text": "a"}], [{"status": 500}]], "check": False})
-    assert (listed.repeat, listed.check, len(listed.replies)) == (False, False, 2)
+    listed = parse_scenario({"replies": [[{"text": "a"}], [{"status": 500}]]})
+    assert (listed.repeat, listed.check, len(listed.replies)) == (False, True, 2)
     paced = parse_scenario({"paced": {"events": 40, "every": 0.05, "size": 140}})
     assert paced == Scenario.paced(Paced(40, 0.05))
 
 
 def test_made_in_python() -> None:
     assert Scenario.steps({"text": "a"}) == parse_scenario([{"text": "a"}])
-    assert not Scenario.steps({"text": "a"}, repeat=False).repeat
     assert Scenario.then_script([{"status": 500}], [{"text": "a"}]).replies[0] == Answer(500, b"{}")
 
 
