@@ -141,7 +141,7 @@ def test_a_refresh_token_that_is_none(page: Page, house: House) -> None:
     page.type("Refresh token", "aor" + "x" * 150)
     page.type("Client id", "only-half-of-it")
     page.press("Add this account")
-    page.wait(lambda: page.all("[aria-invalid=true]") or page.all(".form-error .notice"))
+    page.wait(lambda: page.all("[aria-invalid=true]") or page.all("form [role=alert] .notice"))
     assert len(house.entries()) == 1
 
 

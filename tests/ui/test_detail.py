@@ -49,3 +49,21 @@ def test_the_models_of_an_account(page: Page, house: House) -> None:
     page.choose("Model of the test", "claude-haiku-4-5-20251001")
     page.press("Send a test")
     page.wait_text(".notice.good", "It works.")
+
+
+def test_a_proxy_is_removed_or_it_is_said_why_not(page: Page) -> None:
+    page.sign_in("#/accounts/2")
+    page.type("Proxy", "direct")
+    page.press("Save")
+    page.toast("The changes are saved.")
+    page.go("/accounts", "Accounts")
+    page.go("/accounts/2", "ben@example.com")
+    page.cdp("Network.enable")
+    page.cdp("Network.setBlockedURLs", urls=["*/api/admin/credentials/2"])
+    page.expected.append("ERR_BLOCKED_BY_CLIENT")
+    page.press("Remove its proxy")
+    page.toast("The server cannot be reached.")
+    page.cdp("Network.setBlockedURLs", urls=[])
+    page.press("Remove its proxy")
+    page.toast("The proxy is removed.")
+    page.wait(lambda: "its own" not in page.find(".page").text)

@@ -17,7 +17,6 @@ let inside = false;
 function clear() {
   scope.end();
   scope = new Scope();
-  live.stop();
   app.replaceChildren();
 }
 
@@ -25,7 +24,7 @@ function enter() {
   clear();
   inside = true;
   mountShell(app, scope, { leave });
-  live.start(signedOut);
+  live.start(scope, signedOut);
 }
 
 /** The server does not know the session any more. Several calls may find out: only the first leads to the door. */

@@ -78,9 +78,9 @@ async function attempt(method, path, body, signal) {
 
 function parse(text) {
   try {
-    return text ? JSON.parse(text) : null;
+    return JSON.parse(text);
   } catch {
-    return null;
+    return null; // nothing, or a page of something in between
   }
 }
 
@@ -109,7 +109,7 @@ export async function resume() {
 }
 
 /** Exchange the key for a session; `remember` keeps it when the browser is closed. */
-export async function signIn(key, remember = false) {
+export async function signIn(key, remember) {
   csrfToken = (await attempt("POST", "/session", { key, remember })).csrfToken;
   session += 1;
 }
@@ -125,7 +125,7 @@ export async function signOut() {
 }
 
 export const get = (path, options) => call("GET", path, options);
-export const post = (path, body = {}, options = {}) => call("POST", path, { ...options, body });
-export const put = (path, body, options = {}) => call("PUT", path, { ...options, body });
-export const send = (method, path, body) => call(method, path, { body });
+export const post = (path, body = {}) => call("POST", path, { body });
+export const put = (path, body) => call("PUT", path, { body });
+export const patch = (path, body) => call("PATCH", path, { body });
 export const remove = (path) => call("DELETE", path);

@@ -14,7 +14,7 @@ const ICONS = "/admin/assets/icons.svg";
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props ?? {})) {
-    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    if (name === "on") for (const [event, listener] of Object.entries(value ?? {})) element.addEventListener(event, listener);
     else if (name === "prop") Object.assign(element, value);
     else if (name === "dataset") Object.assign(element.dataset, value);
     else set(element, name, value);

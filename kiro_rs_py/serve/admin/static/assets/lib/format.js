@@ -13,7 +13,7 @@ export const shortCount = (value) => (value < 10_000 ? whole.format(value) : com
 export const credits = (value) => precise.format(value);
 export const share = (value) => percent.format(value);
 
-/** "Mar 4, 2026, 14:03:12", for titles. */
+/** "4 Mar 2026, 14:03:12", for titles. */
 export const absolute = (time) => moment.format(new Date(time));
 export const date = (time) => day.format(new Date(time));
 export const timeOfDay = (time) => clock.format(new Date(time));

@@ -6,9 +6,8 @@ import { EventStream } from "./stream.js";
 const listeners = new Set();
 let stream = null;
 
-/** Begin for a session that has just been opened. `denied` is called when the server no longer knows it. */
-export function start(denied) {
-  stop();
+/** Keep to date until the scope, that of a session, ends. `denied` is called when the server no longer knows it. */
+export function start(scope, denied) {
   stream = new EventStream("/api/admin/events", {
     event: receive,
     open: () => {
@@ -20,25 +19,17 @@ export function start(denied) {
     },
     denied,
   });
-  stream.connect();
-  window.addEventListener("online", reconnect);
-  document.addEventListener("visibilitychange", whenVisible);
-}
-
-export function stop() {
-  stream?.close();
-  stream = null;
-  window.removeEventListener("online", reconnect);
-  document.removeEventListener("visibilitychange", whenVisible);
+  scope.add(() => stream.close());
+  scope.on(window, "online", reconnect);
+  scope.on(document, "visibilitychange", () => {
+    if (!document.hidden && get().live.status === "stale") reconnect();
+  });
+  reconnect();
 }
 
 /** Try again at once instead of after the pause. */
 export function reconnect() {
-  stream?.connect();
-}
-
-function whenVisible() {
-  if (!document.hidden && get().live.status === "stale") reconnect();
+  stream.connect();
 }
 
 /** Take an event of the stream. */

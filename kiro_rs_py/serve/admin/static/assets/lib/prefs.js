@@ -1,11 +1,8 @@
 /** What this browser remembers: theme, columns and notifications for good, the mask of addresses for this tab. No more. */
 import { get, patch } from "./store.js";
 
-const THEME = "kiro-admin-theme";
 const MASK = "kiro-admin-mask";
 const COLUMNS = "kiro-admin-columns";
-
-export const THEMES = ["system", "light", "dark"];
 
 export function read(storage, name) {
   try {
@@ -22,17 +19,6 @@ export function write(storage, name, value) {
   } catch {
     // then it holds until the page is left
   }
-}
-
-export function theme() {
-  return document.documentElement.dataset.theme ?? "system";
-}
-
-/** "system", "light" or "dark". */
-export function setTheme(name) {
-  if (name === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  write("localStorage", THEME, name === "system" ? null : name);
 }
 
 /** The names of the hidden columns, or null if none were ever chosen. */

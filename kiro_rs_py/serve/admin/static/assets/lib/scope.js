@@ -18,8 +18,8 @@ export class Scope {
     else this.#disposers.push(dispose);
   }
 
-  on(target, event, listener, options = {}) {
-    target.addEventListener(event, listener, { ...options, signal: this.signal });
+  on(target, event, listener) {
+    target.addEventListener(event, listener, { signal: this.signal });
   }
 
   every(milliseconds, run) {

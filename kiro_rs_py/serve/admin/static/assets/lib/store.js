@@ -63,6 +63,26 @@ export function watch(names, run, scope) {
   run(state);
 }
 
+/**
+ * Run now, and whenever the state is of another kind, until the scope ends. Each kind has a scope of its own.
+ * @param {string[]} names
+ * @param {(state) => string} kindOf
+ * @param {(kind: string, scope: Scope, state) => void} run
+ * @param {Scope} scope
+ */
+export function watchKind(names, kindOf, run, scope) {
+  let known = null;
+  let inner = null;
+  watch(names, (now) => {
+    const kind = kindOf(now);
+    if (kind === known) return;
+    known = kind;
+    inner?.end();
+    inner = scope.child();
+    run(kind, inner, now);
+  }, scope);
+}
+
 /** Put a request in front; the oldest gives way. */
 export function addRequest(request) {
   const known = state.requests ?? [];

@@ -79,7 +79,7 @@ export class EventStream {
 }
 
 /** Pieces of text in, events out. */
-export class EventParser {
+class EventParser {
   #buffer = "";
   #name = "message";
   #data = [];
@@ -95,24 +95,12 @@ export class EventParser {
   }
 
   #line(line) {
-    if (line === "") {
-      if (this.#data.length) this.#deliver();
-      this.#name = "message";
-      this.#data = [];
-      return;
-    }
     const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
     if (field === "event") this.#name = value;
     else if (field === "data") this.#data.push(value);
-  }
-
-  #deliver() {
-    let data;
-    try {
-      data = JSON.parse(this.#data.join("\n"));
-    } catch {
-      return;
-    }
-    this.deliver(this.#name, data);
+    if (line !== "") return;
+    if (this.#data.length) this.deliver(this.#name, JSON.parse(this.#data.join("\n")));
+    this.#name = "message";
+    this.#data = [];
   }
 }

@@ -7,22 +7,19 @@ import { absolute, countdown, relative } from "./format.js";
 
 const TEXTS = { ago: relative, left: countdown };
 
-/** "4 min ago", with the absolute time as its title. Nothing for null. */
-export function ago(time, otherwise = "never") {
-  return time ? element(time, "ago") : h("span", { class: "muted" }, otherwise);
+/** "4 min ago", with the absolute time as its title; "never" for null. */
+export function ago(time) {
+  return time ? element(time, "ago") : h("span", { class: "muted" }, "never");
 }
 
 /** What is left until then. */
-export function left(time, extra = "") {
+export function left(time, extra) {
   return element(time, "left", extra);
 }
 
-function element(time, kind, extra = "") {
-  return h(
-    "time",
-    { class: extra || null, datetime: time, title: absolute(time), dataset: { tick: kind } },
-    TEXTS[kind](time),
-  );
+function element(time, kind, extra) {
+  const attributes = { class: extra, datetime: time, title: absolute(time), dataset: { tick: kind } };
+  return h("time", attributes, TEXTS[kind](time));
 }
 
 /** Rewrite all of them now. */

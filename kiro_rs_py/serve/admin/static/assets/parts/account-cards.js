@@ -2,29 +2,20 @@
 import * as api from "../lib/api.js";
 import { h, refill } from "../lib/dom.js";
 import { latency, shortCount } from "../lib/format.js";
+import { reloadAccounts } from "../lib/live.js";
 import { account as find, watch } from "../lib/store.js";
 import { ago } from "../lib/ticker.js";
 import { stateOf } from "./account.js";
-import { reloadAccounts } from "../lib/live.js";
-import { blank, busy, button, card, chip, facts, failure, notice, skeleton } from "./ui.js";
+import { cell, row, table } from "./table.js";
+import { blank, button, card, chip, facts, load, notice, skeleton } from "./ui.js";
 
 const MOST_MODELS = 6;
-
-/** Ask for something, and show it or why it is not there. */
-async function load(box, scope, path, show) {
-  try {
-    show(await api.get(path, { signal: scope.signal }));
-  } catch (error) {
-    if (!(error instanceof api.ApiError) || scope.ended || error.status === 401) return;
-    refill(box, error.message, () => failure(error, () => load(box, scope, path, show)));
-  }
-}
 
 /** The latest changes of its state; asked for again whenever the state is another. */
 export function historyCard(scope, id) {
   const box = h("div", null, skeleton("", ""));
   const show = ({ history }) => refill(box, history, () =>
-    h("ol", { class: "history", tabindex: "0", "aria-label": "History, the newest first" }, history.map(historyLine)));
+    h("ol", { class: "lines history", tabindex: "0", "aria-label": "History, the newest first" }, history.map(historyLine)));
   const changed = h("div");
   watch(["accounts"], () => {
     const entry = find(id);
@@ -48,8 +39,7 @@ const CAUSES = { too_many_tests: "warn", not_active: "warn" };
 export function testCard(scope, id) {
   const result = h("div", { class: "stack tight", role: "status" });
   const models = h("select", { class: "input", "aria-label": "Model of the test" }, h("option", { value: "" }, "Cheapest model"));
-  const go = button({ text: "Send a test", icon: "play" });
-  go.addEventListener("click", () => busy(go, async () => {
+  const go = button({ text: "Send a test", icon: "play", work: async () => {
     try {
       result.replaceChildren(...outcome(await api.post(`/credentials/${id}/test`, models.value ? { model: models.value } : {})));
     } catch (error) {
@@ -57,7 +47,7 @@ export function testCard(scope, id) {
       result.replaceChildren(notice(CAUSES[error.code] ?? "bad", h("p", null, error.message)));
     }
     await reloadAccounts();
-  }));
+  } });
   const why = h("p", { class: "muted small" });
   watch(["accounts"], () => {
     const active = find(id)?.state === "active";
@@ -92,23 +82,18 @@ export function modelsCard(scope, id, told) {
 /** The first few, and the rest when somebody wants it. */
 function modelList(models, listedAt) {
   const rest = models.length - MOST_MODELS;
-  const more = rest > 0 && button({ text: `Show all ${models.length}`, small: true });
-  const table = h("div", null, modelTable(models.slice(0, MOST_MODELS)));
-  if (more) more.addEventListener("click", () => {
-    table.replaceChildren(modelTable(models));
+  const list = h("div", null, modelTable(models.slice(0, MOST_MODELS)));
+  const more = rest > 0 && button({ text: `Show all ${models.length}`, small: true, onClick: () => {
+    list.replaceChildren(modelTable(models));
     more.remove();
-  });
-  return [table, h("div", { class: "table-more" }, more, h("p", { class: "muted small" }, "As told ", ago(listedAt)))];
+  } });
+  return [list, h("div", { class: "table-more" }, more, h("p", { class: "muted small" }, "As told ", ago(listedAt)))];
 }
 
 function modelTable(models) {
-  const cell = (label, content, extra = "") => h("td", { role: "cell", "data-label": label, class: extra || null }, content);
-  return h("table", { class: "table dense as-cards", role: "table", "aria-label": "Models of this account" },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, [["Model", ""], ["At Kiro", ""], ["Window", "right"], ["Credits", "right"]].map(([title, extra]) =>
-      h("th", { role: "columnheader", scope: "col", class: extra || null }, title)))),
-    h("tbody", { role: "rowgroup" }, models.map((model) => h("tr", { role: "row" },
-      h("td", { role: "cell", class: "wide" }, h("span", { title: model.displayName }, model.id)),
-      cell("At Kiro", h("code", null, model.upstreamId)),
-      cell("Window", model.window === null ? "–" : `${shortCount(model.window)} tokens`, "right number nowrap"),
-      cell("Credits", model.rateMultiplier === null ? "–" : `× ${model.rateMultiplier}`, "right number nowrap")))));
+  return table("Models of this account", "dense", ["Model", "At Kiro", ["Window", "right"], ["Credits", "right"]], models.map((model) => row(null,
+    cell(null, h("span", { title: model.displayName }, model.id), "wide"),
+    cell("At Kiro", h("code", null, model.upstreamId)),
+    cell("Window", model.window === null ? "–" : `${shortCount(model.window)} tokens`, "right number nowrap"),
+    cell("Credits", model.rateMultiplier === null ? "–" : `× ${model.rateMultiplier}`, "right number nowrap"))));
 }

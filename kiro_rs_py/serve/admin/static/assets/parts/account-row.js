@@ -7,7 +7,8 @@ import { marks, methodOf, nameOf, planOf, quotaBar, stateChip, stateOf, underNam
 import { entriesFor, setDisabled } from "./actions.js";
 import { menuButton } from "./menu.js";
 import { place, priorityOf } from "./order.js";
-import { busy } from "./ui.js";
+import { cell } from "./table.js";
+import { switchButton } from "./ui.js";
 
 /** The columns in their order; `choice` marks those that can be left out, `sort` those that can be sorted by. */
 export const COLUMNS = [
@@ -29,47 +30,35 @@ export const COLUMNS = [
   { name: "menu", title: "Actions", classes: "menu-cell tight" },
 ];
 
-/** What each plain cell shows: what it depends on, and how it is built. */
+/** What each plain cell shows: the members it depends on, and how it is built. */
 const PLAIN = {
-  state: [
-    ({ state, stateCause, stateUntil }) => [state, stateCause, stateUntil],
-    (account) => [
-      stateChip(account),
-      account.state !== "active" && account.state !== "disabled" && account.stateCause
-        ? h("div", { class: "sub truncate", title: account.stateCause }, account.stateCause)
-        : null,
-    ],
-  ],
-  credits: [(account) => [account.balance, nameOf(account)], (account) => quotaBar(account)],
-  method: [methodOf, methodOf],
-  plan: [(account) => planOf(account), (account) => planOf(account)],
-  used: [({ lastUsedAt }) => lastUsedAt, ({ lastUsedAt }) => ago(lastUsedAt)],
-  requests: [
-    ({ successCount, failureTotal, inFlight }) => [successCount, failureTotal, inFlight],
-    ({ successCount, failureTotal, inFlight }) => [
-      h("span", { class: "number" }, count(successCount)),
-      failureTotal > 0 && h("span", { class: "sub number" }, ` · ${count(failureTotal)} failed`),
-      inFlight > 0 && h("div", { class: "sub number" }, `${count(inFlight)} in flight`),
-    ],
-  ],
-  day: [
-    ({ successToday, failureToday }) => [successToday, failureToday],
-    ({ successToday, failureToday }) => [
-      h("span", { class: "number" }, count(successToday)),
-      failureToday > 0 && h("span", { class: "sub number" }, ` · ${count(failureToday)} failed`),
-    ],
-  ],
-  flight: [({ inFlight }) => inFlight, ({ inFlight }) => count(inFlight)],
-  error: [
-    ({ lastError }) => lastError,
-    ({ lastError }) => (lastError ? h("div", { class: "sub truncate", title: lastError }, lastError) : "–"),
-  ],
-  token: [
-    ({ expiresAt, authMethod }) => [expiresAt, authMethod],
-    ({ expiresAt, authMethod }) => (authMethod === "api_key" || !expiresAt ? "–" : expiry(expiresAt)),
-  ],
-  region: [({ apiRegion, authRegion }) => [apiRegion, authRegion], ({ apiRegion, authRegion }) => apiRegion ?? authRegion ?? "–"],
+  state: [["state", "stateCause", "stateUntil"], (account) => [
+    stateChip(account),
+    !["active", "disabled"].includes(account.state) && account.stateCause && remark(account.stateCause),
+  ]],
+  credits: [["balance", "label", "email", "maskedApiKey"], (account) => quotaBar(account)],
+  method: [["provider", "authMethod"], methodOf],
+  plan: [["subscriptionTitle", "balance"], planOf],
+  used: [["lastUsedAt"], ({ lastUsedAt }) => ago(lastUsedAt)],
+  requests: [["successCount", "failureTotal", "inFlight"], ({ successCount, failureTotal, inFlight }) => [
+    outcomes(successCount, failureTotal),
+    inFlight > 0 && h("div", { class: "muted small number" }, `${count(inFlight)} in flight`),
+  ]],
+  day: [["successToday", "failureToday"], ({ successToday, failureToday }) => outcomes(successToday, failureToday)],
+  flight: [["inFlight"], ({ inFlight }) => count(inFlight)],
+  error: [["lastError"], ({ lastError }) => (lastError ? remark(lastError) : "–")],
+  token: [["expiresAt", "authMethod"], ({ expiresAt, authMethod }) => (authMethod === "api_key" || !expiresAt ? "–" : expiry(expiresAt))],
+  region: [["apiRegion", "authRegion"], ({ apiRegion, authRegion }) => apiRegion ?? authRegion ?? "–"],
 };
+
+const remark = (text) => h("div", { class: "muted small truncate", title: text }, text);
+
+function outcomes(answered, failed) {
+  return [
+    h("span", { class: "number" }, count(answered)),
+    failed > 0 && h("span", { class: "muted small number" }, ` · ${count(failed)} failed`),
+  ];
+}
 
 function expiry(time) {
   return new Date(time) > new Date() ? ["in ", left(time, "number")] : "when next used";
@@ -90,8 +79,7 @@ export class AccountRow {
     this.element = h("tr", { role: "row", dataset: { id: account.id } });
     for (const { name, title, classes } of COLUMNS) {
       const label = title && !["who", "menu", "state", "credits"].includes(name) ? title : null;
-      const attributes = { role: "cell", class: `${classes} col-${name}`, "data-label": label };
-      this.element.append((this.#cells[name] = h("td", attributes)));
+      this.element.append((this.#cells[name] = cell(label, null, `${classes} col-${name}`)));
     }
     this.#makeControls(account, onSelect, moving);
     this.update(account);
@@ -101,14 +89,13 @@ export class AccountRow {
     const current = () => this.#account;
     this.checkbox = h("input", { type: "checkbox", class: "checkbox" });
     this.checkbox.addEventListener("change", () => onSelect(account.id, this.checkbox.checked));
-    this.toggle = h("button", { type: "button", class: "switch", role: "switch" });
-    this.toggle.addEventListener("click", () => busy(this.toggle, () => setDisabled(current(), !current().disabled)));
+    this.toggle = switchButton(() => setDisabled(current(), !current().disabled));
     this.places = new Places(current, moving);
-    this.link = h("a", { class: "truncate", href: `#/accounts/${account.id}` });
-    this.under = h("span", { class: "sub truncate" });
+    this.link = h("a", { class: "name truncate", href: `#/accounts/${account.id}` });
+    this.under = h("span", { class: "muted small truncate" });
     this.marks = h("span", { class: "marks" });
     this.#cells.select.append(this.checkbox);
-    this.#cells.who.append(h("div", { class: "name-cell" }, h("div", { class: "name-line" }, this.link, this.marks), this.under));
+    this.#cells.who.append(h("div", { class: "name-cell" }, h("div", { class: "name-line row one-line" }, this.link, this.marks), this.under));
     this.#cells.priority.append(this.places.element);
     this.#cells.enabled.append(this.toggle);
     this.menu = menuButton({ label: "Actions", icon: "more", kind: "quiet", small: true }, () => entriesFor(current()));
@@ -128,8 +115,8 @@ export class AccountRow {
     const shown = marks(account);
     refill(this.marks, shown.map((mark) => mark.textContent), () => shown);
     this.marks.hidden = !shown.length;
-    for (const [cell, [facts, build]] of Object.entries(PLAIN)) {
-      refill(this.#cells[cell], [facts(account), get().masked], () => build(account));
+    for (const [column, [members, build]] of Object.entries(PLAIN)) {
+      refill(this.#cells[column], [members.map((member) => account[member]), get().masked], () => build(account));
     }
     set(this.toggle, "aria-checked", String(!account.disabled));
     set(this.toggle, "aria-label", `${name} enabled`);

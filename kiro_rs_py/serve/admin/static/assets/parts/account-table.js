@@ -4,6 +4,7 @@ import { hiddenColumns, keepHiddenColumns } from "../lib/prefs.js";
 import { AccountRow, COLUMNS } from "./account-row.js";
 import { draggableRows } from "./drag.js";
 import { place } from "./order.js";
+import { table } from "./table.js";
 
 const CHUNK = 50;
 
@@ -25,17 +26,11 @@ export class AccountTable {
    */
   constructor(scope, { onSelection, onSort }) {
     this.onSelection = onSelection;
-    this.body = h("tbody", { role: "rowgroup" });
     this.all = h("input", { type: "checkbox", class: "checkbox", "aria-label": "Select all accounts shown" });
     this.all.addEventListener("change", () => this.#selectAll(this.all.checked));
-    this.headings = new Map();
-    const heads = COLUMNS.map((column) => this.#heading(column, onSort));
-    this.table = h(
-      "table",
-      { class: "table accounts as-cards", role: "table", "aria-label": "Accounts" },
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads)),
-      this.body,
-    );
+    this.table = table("Accounts", "accounts", COLUMNS.map((column) =>
+      [this.#heading(column, onSort), `${column.classes} col-${column.name}`]));
+    this.body = this.table.querySelector("tbody");
     this.more = h("div", { class: "table-more muted small" });
     this.element = h("div", null, this.table, this.more);
     const observer = new IntersectionObserver(
@@ -48,13 +43,10 @@ export class AccountTable {
     this.#applyColumns();
   }
 
-  #heading({ name, title, sort, classes }, onSort) {
-    const attributes = { role: "columnheader", scope: "col", class: `${classes} col-${name}` };
-    if (name === "select") return h("th", attributes, this.all);
-    if (!sort) return h("th", attributes, name === "menu" ? h("span", { class: "visually-hidden" }, title) : title);
-    const heading = h("th", attributes, h("button", { type: "button", on: { click: () => onSort(sort) } }, title, icon("sort")));
-    this.headings.set(sort, heading);
-    return heading;
+  #heading({ name, title, sort }, onSort) {
+    if (name === "select") return this.all;
+    if (sort) return h("button", { type: "button", on: { click: () => onSort(sort) } }, title, icon("sort"));
+    return name === "menu" ? h("span", { class: "visually-hidden" }, title) : title;
   }
 
   /** Show these accounts, in this order. `fresh` starts at the top again, after a change of filter or order. */
@@ -68,8 +60,9 @@ export class AccountTable {
   /** Mark the column that is sorted by. */
   sortedBy(key, descending) {
     this.#orderable = key === "priority" && !descending;
-    for (const [name, heading] of this.headings) {
-      const sorted = name === key;
+    for (const { name, sort } of COLUMNS.filter((column) => column.sort)) {
+      const heading = this.table.querySelector(`th.col-${name}`);
+      const sorted = sort === key;
       set(heading, "aria-sort", sorted ? (descending ? "descending" : "ascending") : null);
       heading.querySelector(".icon").replaceWith(icon(sorted ? (descending ? "arrow-down" : "arrow-up") : "sort"));
     }

@@ -3,7 +3,7 @@ import { h } from "../lib/dom.js";
 import { maskEmail } from "../lib/format.js";
 import { get } from "../lib/store.js";
 import { left } from "../lib/ticker.js";
-import { chip, meter, tag } from "./ui.js";
+import { blank, button, chip, meter, tag } from "./ui.js";
 
 /**
  * What each state is called, how it looks and what a person can do about it. The order is that of the filter.
@@ -90,4 +90,12 @@ export function quotaBar(account, large = false) {
 export function planOf(account) {
   const title = account.subscriptionTitle || account.balance?.subscriptionTitle;
   return title ? title.replace(/^KIRO\s+/i, "").toLowerCase().replace(/^./, (first) => first.toUpperCase()) : "–";
+}
+
+/** What stands where no account is yet. */
+export function firstSteps(title, text) {
+  return blank({ icon: "accounts", title, text, actions: [
+    button({ text: "Add account", icon: "plus", kind: "primary", href: "#/add" }),
+    button({ text: "Import tokens", icon: "import", href: "#/import" }),
+  ] });
 }

@@ -6,23 +6,13 @@ import { reloadAccounts } from "../lib/live.js";
 import { account as find } from "../lib/store.js";
 import { nameOf } from "./account.js";
 import { confirm } from "./dialog.js";
-import { toast, toastError, undoToast } from "./toast.js";
+import { attempt, toast } from "./toast.js";
 
 /** Do it, say so, and show what has become of it; true if it worked. */
 async function act(work, done) {
-  try {
-    const answer = await work();
-    const text = typeof done === "function" ? done(answer) : done;
-    if (text) toast(text);
-    return true;
-  } catch (error) {
-    if (!(error instanceof api.ApiError)) throw error;
-    // Without a session the page is back at its door, which says why.
-    if (error.status !== 401) toastError(error);
-    return false;
-  } finally {
-    await reloadAccounts();
-  }
+  const worked = await attempt(work, done);
+  await reloadAccounts();
+  return worked;
 }
 
 const path = (account) => `/credentials/${account.id}`;
@@ -61,7 +51,7 @@ export async function remove(account) {
   });
   if (!sure) return false;
   const gone = await act(() => api.remove(`${path(account)}?force=1`));
-  if (gone) undoToast(`${name} was deleted.`, () => restore([account], []));
+  if (gone) toast(`${name} was deleted.`, "", () => restore([account], []));
   return gone;
 }
 
@@ -88,25 +78,21 @@ export function checkBalances(accounts) {
   return act(check, `${accounts.length} balances are up to date.`);
 }
 
-const BATCHES = {
-  enable: "enabled", disable: "disabled", reset: "reset", refresh: "refreshed", delete: "deleted",
-};
+const BATCHES = { enable: "enabled", disable: "disabled", reset: "reset", refresh: "refreshed" };
 
 /** Do the same to several; what failed is counted, with the first reason. */
 export function batch(ids, action) {
-  return act(
-    async () => {
-      const { results } = await api.post("/credentials/batch", { ids, action });
-      const failed = results.filter((result) => !result.ok);
-      if (!failed.length) return null;
-      const worked = results.length - failed.length;
-      const first = find(failed[0].id);
-      throw new api.ApiError(207, {
-        message: `${worked} ${BATCHES[action]}, ${failed.length} not. ${first ? nameOf(first) : `#${failed[0].id}`}: ${failed[0].message}`,
-      });
-    },
-    () => `${ids.length} accounts ${BATCHES[action]}.`,
-  );
+  const work = async () => {
+    const { results } = await api.post("/credentials/batch", { ids, action });
+    const failed = results.filter((result) => !result.ok);
+    if (!failed.length) return;
+    const worked = results.length - failed.length;
+    const first = find(failed[0].id);
+    throw new api.ApiError(207, {
+      message: `${worked} ${BATCHES[action]}, ${failed.length} not. ${first ? nameOf(first) : `#${failed[0].id}`}: ${failed[0].message}`,
+    });
+  };
+  return act(work, `${ids.length} accounts ${BATCHES[action]}.`);
 }
 
 /** Delete several: enabled ones are disabled first, and enabled again if it is undone. */
@@ -130,7 +116,7 @@ export async function removeMany(accounts) {
     const failed = results.filter((result) => !result.ok);
     if (failed.length) throw new api.ApiError(207, { message: `${failed.length} were not deleted. ${failed[0].message}` });
   });
-  if (gone) undoToast(`${accounts.length} accounts were deleted.`, () => restore(accounts, enabled));
+  if (gone) toast(`${accounts.length} accounts were deleted.`, "", () => restore(accounts, enabled));
   return gone;
 }
 
@@ -146,9 +132,6 @@ export function entriesFor(account, after = () => {}) {
     account.disabled
       ? { text: "Enable", icon: "power", run: () => setDisabled(account, false) }
       : { text: "Disable", icon: "pause", run: () => setDisabled(account, true) },
-    {
-      text: "Delete…", icon: "trash", danger: true, off: readOnly,
-      run: async () => (await remove(account)) && after(),
-    },
+    { text: "Delete…", icon: "trash", danger: true, off: readOnly, run: async () => (await remove(account)) && after() },
   ];
 }

@@ -11,7 +11,8 @@ const STEP = 10;
  * @param {Array} requests newest first
  * @param {boolean} cut whether older ones have been dropped
  */
-export function trafficChart(requests, cut, now = Date.now()) {
+export function trafficChart(requests, cut) {
+  const now = Date.now();
   const oldest = requests.length ? new Date(requests.at(-1).time).getTime() : now;
   const minutes = cut ? Math.min(LONGEST, Math.max(1, Math.floor((now - oldest) / MINUTE))) : LONGEST;
   const columns = Array.from({ length: minutes }, () => ({ ok: 0, failed: 0 }));
@@ -31,7 +32,7 @@ export function trafficChart(requests, cut, now = Date.now()) {
   return [
     picture,
     h("div", { class: "row between muted small" }, h("span", null, `${minutes} min ago`), h("span", null, "now")),
-    h("div", { class: "legend" }, h("span", null, `${total - failures} answered`), h("span", { class: "failed" }, `${failures} failed`)),
+    h("div", { class: "legend row muted small" }, h("span", null, `${total - failures} answered`), h("span", { class: "failed" }, `${failures} failed`)),
   ];
 }
 

@@ -4,8 +4,8 @@ import { h, icon, say } from "../lib/dom.js";
 import { countdown } from "../lib/format.js";
 import { listen, reloadAccounts } from "../lib/live.js";
 import { copyButton } from "./copy.js";
-import { toastError } from "./toast.js";
-import { button, busy, card, notice } from "./ui.js";
+import { attempt } from "./toast.js";
+import { button, card, notice } from "./ui.js";
 
 const ASK_EVERY = 3_000;
 const SOON = 120_000;
@@ -25,8 +25,8 @@ export class DeviceLogin {
     this.#login = login;
     this.#scope = scope;
     this.#handlers = handlers;
-    this.left = h("span", { class: "left" });
-    this.status = h("div", { class: "waiting" },
+    this.left = h("span", { class: "left muted number push" });
+    this.status = h("div", { class: "waiting row" },
       icon("refresh", "spin"), h("span", { role: "status" }, "Waiting for you to confirm…"), this.left);
     this.element = h("div", { class: "stack" }, this.#steps());
     listen("login", (news) => news.id === login.id && this.#take(news), scope);
@@ -47,11 +47,11 @@ export class DeviceLogin {
           h("li", null, h("div", null, h("h2", { tabindex: "-1" }, "Open the sign-in page"), open,
             h("p", { class: "muted small" }, "Or go to ", h("code", null, verificationUri), " on any device."))),
           h("li", null, h("div", null, h("h2", null, "Check that it shows this code"),
-            h("div", { class: "user-code" }, h("output", { "aria-label": "Code" }, userCode), copyButton(userCode, "Copy the code")))),
+            h("div", { class: "user-code row" }, h("output", { "aria-label": "Code" }, userCode), copyButton(userCode, "Copy the code")))),
           h("li", null, h("div", null, h("h2", null, "Confirm there"),
             h("p", { class: "muted" }, "This page notices by itself.")))),
-        h("figure", { class: "qr" }, qrImage(qr), h("figcaption", null, "Or scan it with your phone"))),
-      h("div", null, this.status, h("div", { class: "actions" }, cancel)));
+        h("figure", { class: "qr muted small" }, qrImage(qr), h("figcaption", null, "Or scan it with your phone"))),
+      h("div", { class: "stack tight" }, this.status, h("div", { class: "actions" }, cancel)));
   }
 
   #countDown() {
@@ -83,8 +83,7 @@ export class DeviceLogin {
     this.#over = true;
     this.#scope.end();
     if (status === "cancelled") return this.#handlers.giveUp();
-    const retry = button({ text: "Get a new code", icon: "refresh", kind: "primary" });
-    retry.addEventListener("click", () => busy(retry, () => this.#handlers.again().catch(toastError)));
+    const retry = button({ text: "Get a new code", icon: "refresh", kind: "primary", work: () => attempt(this.#handlers.again) });
     const title = status === "expired" ? "The code has expired" : "The sign-in did not work";
     this.element.replaceChildren(card({},
       notice("bad", [h("strong", null, title), h("p", null, message ?? "Try it again.")]),
@@ -93,8 +92,6 @@ export class DeviceLogin {
   }
 
   #cancel() {
-    this.#over = true;
-    api.remove(`/logins/${this.#login.id}`).catch(() => {});
     this.#scope.end();
     this.#handlers.giveUp();
   }

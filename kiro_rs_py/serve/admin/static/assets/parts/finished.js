@@ -18,19 +18,14 @@ export function finished(scope, id, warnings, again) {
     box.replaceChildren(...(entry ? summary(entry) : []));
   }, scope);
   queueMicrotask(() => title.focus());
-  return card(
-    { attributes: { class: "card finished" } },
+  return card({ attributes: { class: "card finished" } },
     h("div", { class: "row" }, icon("check-circle", "big good"), title),
     box,
     warnings.map((text) => notice("warn", h("p", null, text))),
-    h(
-      "div",
-      { class: "actions" },
+    h("div", { class: "actions" },
       button({ text: "Open it", kind: "primary", href: `#/accounts/${id}` }),
       button({ text: "Add another", icon: "plus", onClick: again }),
-      button({ text: "Connect a client", icon: "connect", href: "#/connect" }),
-    ),
-  );
+      button({ text: "Connect a client", icon: "connect", href: "#/connect" })));
 }
 
 function summary(entry) {

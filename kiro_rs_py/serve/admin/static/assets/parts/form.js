@@ -1,12 +1,12 @@
 /** Forms: labels, hints, and problems beside the field they are about, the server's too. */
 import { ApiError } from "../lib/api.js";
-import { h, icon, set, uid } from "../lib/dom.js";
+import { h, icon, refill, set, uid } from "../lib/dom.js";
 import { busy, button, notice } from "./ui.js";
 
 /**
  * A field with its label.
  * @param {{name: string, label: string, hint?: *, type?: string, value?: string, required?: boolean, options?: Array,
- *   rows?: boolean, code?: boolean, wide?: boolean, secret?: boolean, check?: (value: string) => string|null,
+ *   rows?: boolean, wide?: boolean, secret?: boolean, check?: (value: string) => string|null,
  *   bare?: boolean, attributes?: object}} options
  *   `check` gives a sentence about a value that cannot be right; `secret` hides what is typed, with a button to look;
  *   `bare` leaves "(optional)" out, for forms that change what is there
@@ -14,18 +14,12 @@ import { busy, button, notice } from "./ui.js";
 export function field(options) {
   const id = uid(options.name);
   const problem = h("p", { class: "problem", id: `${id}-problem`, hidden: true });
-  const hint = options.hint && h("p", { class: "hint", id: `${id}-hint` }, options.hint);
+  const hint = options.hint && h("p", { class: "muted small", id: `${id}-hint` }, options.hint);
   const input = makeInput(options, id);
   set(input, "aria-describedby", [hint && `${id}-hint`, `${id}-problem`].filter(Boolean).join(" "));
   const label = h("label", { for: id }, options.label, !options.required && !options.bare && h("span", { class: "optional" }, " (optional)"));
-  const element = h(
-    "div",
-    { class: options.wide ? "field wide" : "field" },
-    label,
-    options.secret ? withEye(input, options.label) : input,
-    problem,
-    hint,
-  );
+  const element = h("div", { class: options.wide ? "field wide" : "field" },
+    label, options.secret ? withEye(input, options.label) : input, problem, hint);
   const setProblem = (text) => {
     set(input, "aria-invalid", text ? "true" : null);
     problem.hidden = !text;
@@ -52,7 +46,7 @@ export function field(options) {
 }
 
 function makeInput(options, id) {
-  const common = { id, name: options.name, class: options.code ? "input code" : "input", ...options.attributes };
+  const common = { id, name: options.name, class: "input", ...options.attributes };
   if (options.required) common["aria-required"] = "true";
   if (options.options) {
     const choices = options.options.map(([value, text]) =>
@@ -62,6 +56,19 @@ function makeInput(options, id) {
   const plain = { ...common, autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
   if (options.rows) return h("textarea", { ...plain, rows: 8 }, options.value ?? "");
   return h("input", { ...plain, type: options.secret ? "password" : (options.type ?? "text"), value: options.value });
+}
+
+/** A choice that narrows a list; {@link offer} fills it. "" stands for all. */
+export function filterSelect(title, change) {
+  const element = h("select", { class: "input", "aria-label": `Filter by ${title.toLowerCase()}`, dataset: { title } });
+  element.addEventListener("change", () => change(element.value));
+  return element;
+}
+
+/** What there is to choose from, as pairs of value and text, beside all. */
+export function offer(element, options, chosen) {
+  refill(element, options, () => [["", `${element.dataset.title}: all`], ...options].map(([value, text]) =>
+    h("option", { value, selected: value === chosen }, text)));
 }
 
 function withEye(input, label) {
@@ -81,7 +88,7 @@ function withEye(input, label) {
  *   send: (values: Object<string, string>) => Promise<void>, cancel?: HTMLElement}} options
  */
 export function form({ fields, submit, icon: name, grid, extra, send, cancel }) {
-  const error = h("div", { class: "form-error", role: "alert", hidden: true });
+  const error = h("div", { role: "alert", hidden: true });
   const go = button({ text: submit, icon: name, kind: "primary", type: "submit" });
   const show = (problem) => {
     const about = fields.find((entry) => entry.name === problem.field);
@@ -108,12 +115,9 @@ export function form({ fields, submit, icon: name, grid, extra, send, cancel }) 
     }
     return undefined;
   };
-  return h(
-    "form",
-    { class: "stack", novalidate: true, on: { submit: onSubmit } },
+  return h("form", { class: "stack", novalidate: true, on: { submit: onSubmit } },
     h("div", { class: grid ? "form-grid" : "stack" }, fields.map((entry) => entry.element)),
     extra,
     error,
-    h("div", { class: "actions" }, go, cancel),
-  );
+    h("div", { class: "actions" }, go, cancel));
 }

@@ -4,44 +4,28 @@ import { count, credits, latency, modelName } from "../lib/format.js";
 import { account as find } from "../lib/store.js";
 import { ago } from "../lib/ticker.js";
 import { nameOf } from "./account.js";
+import { cell, row, table } from "./table.js";
 import { chip, facts } from "./ui.js";
 
 const HEADS = [
-  ["Result", ""], ["Model", ""], ["Account", "account"], ["Tokens", "right"], ["First byte", "right hide-medium"],
-  ["Total", "right"], ["When", "right"],
+  "Result", "Model", "Account", ["Tokens", "right"], ["First byte", "right hide-medium"], ["Total", "right"], ["When", "right"],
 ];
 
-/** @param {{withAccount?: boolean}} [options] */
-export function requestTable(requests, { withAccount = true } = {}) {
-  return shell(requests.map((request) => requestRow(request, withAccount)), withAccount);
-}
-
-/** The table around rows that are made elsewhere. */
-export function shell(rows, withAccount = true) {
-  const heads = HEADS.filter(([title]) => withAccount || title !== "Account");
-  return h(
-    "table",
-    { class: "table dense activity as-cards", role: "table", "aria-label": "Requests" },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map(([title, extra]) =>
-      h("th", { role: "columnheader", scope: "col", class: extra || null }, title)))),
-    h("tbody", { role: "rowgroup" }, rows),
-  );
+export function requestTable(requests, withAccount = true) {
+  const heads = HEADS.filter((head) => withAccount || head !== "Account");
+  return table("Requests", "dense activity", heads, requests.map((request) => requestRow(request, withAccount)));
 }
 
 /** One request. */
 export function requestRow(request, withAccount = true) {
-  const cell = (title, content, extra = "") => h("td", { role: "cell", "data-label": title, class: extra || null }, content);
-  return h(
-    "tr",
-    { role: "row", dataset: { id: request.requestId } },
+  return row(null,
     cell(null, h("div", { class: "row" }, result(request), explanation(request)), "wide"),
     cell(null, h("div", { class: "row" }, modelCell(request)), "wide"),
-    withAccount && cell("Account", who(request), "account"),
+    withAccount && cell("Account", who(request)),
     cell("Tokens", tokens(request), "right number nowrap"),
     cell("First byte", latency(request.firstByteMs), "right number nowrap hide-medium"),
     cell("Total", latency(request.totalMs), "right number nowrap"),
-    cell("When", h("div", { class: "when" }, ago(request.time)), "right nowrap wide"),
-  );
+    cell("When", h("div", { class: "when row one-line" }, ago(request.time)), "right nowrap wide"));
 }
 
 function modelCell({ model, route }) {

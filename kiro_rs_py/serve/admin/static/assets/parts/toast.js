@@ -1,4 +1,5 @@
 /** Short messages at the edge of the page: spoken by screen readers, gone by themselves, never more than four. */
+import { ApiError } from "../lib/api.js";
 import { fill, h, icon } from "../lib/dom.js";
 import { button } from "./ui.js";
 
@@ -20,28 +21,34 @@ export function mountToasts() {
   document.body.append(box, spoken.polite, spoken.urgent);
 }
 
-/** Say something. `kind`: "good", "bad" or "". */
-export function toast(text, kind = "good") {
-  show(text, kind, null);
-}
-
 /** Tell screen readers only: everybody else sees it happen. */
 export function announce(text) {
   fill(spoken.polite, h("p", null, text));
 }
 
-/** Say that something failed, in the server's words. */
-export function toastError(error) {
-  show(error.message, "bad", null);
+/**
+ * Do something and say that it is done, or in the server's words why not.
+ * @param {() => Promise<*>} work
+ * @param {string|((answer: *) => string)} [done]
+ * @returns {Promise<boolean>} whether it worked
+ */
+export async function attempt(work, done) {
+  try {
+    const answer = await work();
+    const text = typeof done === "function" ? done(answer) : done;
+    if (text) toast(text);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // Without a session the page is back at its door, which says why.
+    if (error.status !== 401) toast(error.message, "bad");
+    return false;
+  }
 }
 
-/** Say that something was done that can be undone for ten seconds. */
-export function undoToast(text, undo) {
-  show(text, "", undo);
-}
-
-function show(text, kind, undo) {
-  const element = h("div", { class: `toast ${kind}`.trim() }, icon(undo ? "trash" : ICONS[kind]), h("p", null, text));
+/** Say something. `kind`: "good", "bad" or "". With `undo` it can be undone for ten seconds. */
+export function toast(text, kind = "good", undo = null) {
+  const element = h("div", { class: `toast ${kind}`.trim() }, icon(undo ? "trash" : ICONS[kind], kind || "muted"), h("p", null, text));
   fill(spoken[kind === "bad" ? "urgent" : "polite"], h("p", null, undo ? `${text} It can be undone for 10 seconds.` : text));
   const end = expire(element, undo ? UNDO : SHORT);
   if (undo) {

@@ -1,9 +1,9 @@
 /** One account: what it is, what is left of it, how it fares, and everything that can be changed about it. */
 import * as api from "../lib/api.js";
-import { h, icon, refill } from "../lib/dom.js";
+import { h, refill } from "../lib/dom.js";
 import { absolute, count, credits, date } from "../lib/format.js";
 import { reload, reloadAccounts } from "../lib/live.js";
-import { account as find, get, watch } from "../lib/store.js";
+import { account as find, watch, watchKind } from "../lib/store.js";
 import { ago, left } from "../lib/ticker.js";
 import { marks, methodOf, nameOf, planOf, quotaBar, shownEmail, stateChip, stateOf } from "../parts/account.js";
 import { historyCard, modelsCard, testCard } from "../parts/account-cards.js";
@@ -11,8 +11,8 @@ import { checkBalance, entriesFor, refreshToken, remove, reset, setDisabled } fr
 import { field, form } from "../parts/form.js";
 import { menuButton } from "../parts/menu.js";
 import { requestTable } from "../parts/request-table.js";
-import { toast } from "../parts/toast.js";
-import { blank, busy, button, card, facts, failure, meter, notice, pageHead, skeleton } from "../parts/ui.js";
+import { attempt, toast } from "../parts/toast.js";
+import { blank, button, card, facts, failure, meter, notice, pageHead, skeleton } from "../parts/ui.js";
 
 const BACK = { href: "#/accounts", text: "Accounts" };
 const MOST_REQUESTS = 20;
@@ -24,15 +24,8 @@ export const account = {
     const id = Number(text);
     const page = h("div", { class: "page" });
     root.append(page);
-    const inner = { kind: null, scope: null };
-    watch(["accounts", "failure"], (state) => {
-      const kind = kindOf(state, id);
-      if (kind === inner.kind) return;
-      inner.kind = kind;
-      inner.scope?.end();
-      inner.scope = scope.child();
-      page.replaceChildren(...CONTENT[kind](inner.scope, id, state));
-    }, scope);
+    watchKind(["accounts", "failure"], (state) => kindOf(state, id), (kind, inner, state) =>
+      page.replaceChildren(...CONTENT[kind](inner, id, state)), scope);
   },
 };
 
@@ -64,36 +57,34 @@ const CONTENT = {
   },
 };
 
-/** Build a box's content from the account, anew whenever one of the facts changes. */
-function about(scope, id, factsOf, build, box = h("div")) {
+/** Build a box's content from the account, anew whenever one of the members changes. */
+function about(scope, id, members, build, box = h("div")) {
   watch(["accounts", "masked"], ({ masked }) => {
     const entry = find(id);
-    if (entry) refill(box, [factsOf(entry), masked], () => build(entry));
+    if (entry) refill(box, [members.map((member) => entry[member]), masked], () => build(entry));
   }, scope);
   return box;
 }
 
+const toAccounts = () => {
+  location.hash = BACK.href;
+};
+
 function head(scope, id) {
-  const gone = () => {
-    location.hash = "#/accounts";
-  };
-  const toggle = button({ text: "Disable", icon: "pause" });
-  toggle.addEventListener("click", () => busy(toggle, () => setDisabled(find(id), !find(id).disabled)));
-  const more = menuButton({ label: "More actions", icon: "more" }, () => entriesFor(find(id), gone));
-  const title = about(scope, id, (entry) => [entry.label, entry.email], (entry) => nameOf(entry), h("h1", { tabindex: "-1" }));
-  const line = about(scope, id, (entry) => [entry.state, entry.stateUntil, entry.isCurrent, entry.readOnly, entry.unsaved],
-    (entry) => [stateChip(entry), ...marks(entry)], h("div", { class: "detail-head" }));
+  const toggle = button({ text: "Disable", icon: "pause", work: () => setDisabled(find(id), !find(id).disabled) });
+  const more = menuButton({ label: "More actions", icon: "more" }, () => entriesFor(find(id), toAccounts));
+  const title = about(scope, id, ["label", "email"], nameOf, h("span"));
+  const line = about(scope, id, ["state", "stateUntil", "isCurrent", "readOnly", "unsaved"],
+    (entry) => [stateChip(entry), ...marks(entry)], h("div", { class: "row" }));
   watch(["accounts"], () => {
     if (find(id)) toggle.querySelector("span").textContent = find(id).disabled ? "Enable" : "Disable";
   }, scope);
-  return h("header", { class: "page-head" },
-    h("div", null, h("a", { class: "back", href: BACK.href }, icon("chevron-left"), BACK.text), title, line),
-    h("div", { class: "actions" }, toggle, more));
+  return pageHead({ title, lead: line, back: BACK, actions: [toggle, more] });
 }
 
 /** Why it is not in use, and the way back. */
 function advice(scope, id) {
-  return about(scope, id, (entry) => [entry.state, entry.stateCause, entry.clientSecretExpiresAt], (entry) => {
+  return about(scope, id, ["state", "stateCause", "clientSecretExpiresAt"], (entry) => {
     const state = stateOf(entry);
     const ends = entry.clientSecretExpiresAt;
     if (entry.state === "active") {
@@ -121,16 +112,13 @@ function signIn(entry) {
 const PARTS = { plan: "Plan", trial: "Trial", bonus: "Bonus" };
 
 function quota(scope, id) {
-  const check = button({ text: "Check now", icon: "refresh", small: true });
-  check.addEventListener("click", () => busy(check, () => checkBalance(find(id))));
-  const box = about(scope, id, (entry) => [entry.balance, planOf(entry)], (entry) => {
+  const check = button({ text: "Check now", icon: "refresh", small: true, work: () => checkBalance(find(id)) });
+  const box = about(scope, id, ["balance", "subscriptionTitle"], (entry) => {
     const { balance } = entry;
-    if (!balance) {
-      return h("p", { class: "muted" }, "The balance is not known yet.");
-    }
+    if (!balance) return h("p", { class: "muted" }, "The balance is not known yet.");
     const reset = balance.nextResetAt ? balance.nextResetAt * 1000 : null;
     const { overage } = balance;
-    return h("div", { class: "parts" },
+    return h("div", { class: "stack" },
       quotaBar(entry, true),
       balance.parts?.length > 1 && balance.parts.map((part) => h("div", { class: "stack tight" },
         h("div", { class: "row between small" }, h("span", null, PARTS[part.kind] ?? part.name),
@@ -147,10 +135,9 @@ function quota(scope, id) {
 }
 
 function health(scope, id) {
-  const afresh = button({ text: "Reset", icon: "history", small: true });
-  afresh.addEventListener("click", () => busy(afresh, () => reset(find(id))));
-  const keys = ["successCount", "failureTotal", "failureCount", "inFlight", "lastUsedAt", "lastError", "stateSince", "successToday", "failureToday"];
-  const box = about(scope, id, (entry) => keys.map((key) => entry[key]), (entry) => facts([
+  const afresh = button({ text: "Reset", icon: "history", small: true, work: () => reset(find(id)) });
+  const members = ["successCount", "failureTotal", "failureCount", "inFlight", "lastUsedAt", "lastError", "stateSince", "successToday", "failureToday"];
+  const box = about(scope, id, members, (entry) => facts([
     ["Answered", count(entry.successCount)],
     ["Failed", entry.failureCount ? `${count(entry.failureTotal)}, ${count(entry.failureCount)} in a row` : count(entry.failureTotal)],
     ["Last 24 hours", `${count(entry.successToday)} answered, ${count(entry.failureToday)} failed`],
@@ -163,12 +150,11 @@ function health(scope, id) {
 }
 
 function identity(scope, id) {
-  const renew = button({ text: "Refresh token", icon: "refresh", small: true });
-  renew.addEventListener("click", () => busy(renew, () => refreshToken(find(id))));
+  const renew = button({ text: "Refresh token", icon: "refresh", small: true, work: () => refreshToken(find(id)) });
   renew.hidden = find(id).authMethod === "api_key";
-  const keys = ["email", "provider", "authMethod", "refreshTokenHash", "maskedApiKey", "expiresAt", "authRegion",
+  const members = ["email", "provider", "authMethod", "refreshTokenHash", "maskedApiKey", "expiresAt", "authRegion",
     "apiRegion", "hasProfileArn", "hasProxy", "clientSecretExpiresAt", "endpoint"];
-  const box = about(scope, id, (entry) => keys.map((key) => entry[key]), (entry) => facts([
+  const box = about(scope, id, members, (entry) => facts([
     ["Number", `#${id}`],
     ["E-mail", shownEmail(entry.email)],
     ["Sign-in", methodOf(entry)],
@@ -205,22 +191,21 @@ function editor(id) {
     field({ name: "proxyUrl", bare: true, label: "Proxy", value: "", wide: true,
       hint: entry.hasProxy ? "It has one, which is not shown. Type another to replace it." : "http, https or socks5; direct goes without the general one." }),
   ];
-  const send = async (values) => {
+  const save = async (changes, done) => {
+    await api.patch(`/credentials/${id}`, changes);
+    await reloadAccounts();
+    toast(done);
+  };
+  const send = (values) => {
     const changes = { label: values.label ?? null, priority: Number(values.priority) };
     for (const name of ["authRegion", "apiRegion"]) if ((values[name] ?? "") !== (entry[name] ?? "")) changes[name] = values[name] ?? null;
     if (values.proxyUrl) changes.proxyUrl = values.proxyUrl;
-    await api.send("PATCH", `/credentials/${id}`, changes);
-    await reloadAccounts();
-    toast("The changes are saved.");
+    return save(changes, "The changes are saved.");
   };
-  const noProxy = entry.hasProxy && button({ text: "Remove its proxy", onClick: () => busy(noProxy, async () => {
-    await api.send("PATCH", `/credentials/${id}`, { proxyUrl: null });
-    await reloadAccounts();
-    toast("The proxy is removed.");
-  }) });
-  const away = button({ text: "Delete account…", icon: "trash", kind: "danger push", onClick: async () => {
-    if (await remove(find(id))) location.hash = "#/accounts";
-  } });
+  const noProxy = entry.hasProxy
+    && button({ text: "Remove its proxy", work: () => attempt(() => save({ proxyUrl: null }, "The proxy is removed.")) });
+  const away = button({ text: "Delete account…", icon: "trash", kind: "danger push",
+    onClick: async () => (await remove(find(id))) && toAccounts() });
   return card({ title: "Settings", attributes: { class: "card editor" } }, form({ fields, submit: "Save", grid: true, send, cancel: [noProxy, away] }));
 }
 
@@ -229,7 +214,7 @@ function requests(scope, id) {
   watch(["requests"], ({ requests: all }) => {
     const own = (all ?? []).filter((request) => request.credentialId === id).slice(0, MOST_REQUESTS);
     refill(box, own, () => (own.length
-      ? requestTable(own, { withAccount: false })
+      ? requestTable(own, false)
       : blank({ icon: "activity", title: "No requests yet", text: "Requests that this account answers show up here.", level: "h3" })));
   }, scope);
   return card({ title: "Requests", flush: true, head: [h("a", { class: "small", href: "#/activity" }, "All activity")] }, box);

@@ -3,13 +3,14 @@ import { h, icon, refill, say } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { reload } from "../lib/live.js";
 import { get, watch } from "../lib/store.js";
-import { methodOf, nameOf, STATES } from "../parts/account.js";
+import { firstSteps, methodOf, nameOf, STATES } from "../parts/account.js";
 import { COLUMNS } from "../parts/account-row.js";
 import { AccountTable } from "../parts/account-table.js";
 import { batch, checkBalances, removeMany } from "../parts/actions.js";
-import { priorityOf } from "../parts/order.js";
+import { filterSelect, offer } from "../parts/form.js";
 import { showBeside } from "../parts/menu.js";
-import { blank, busy, button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
+import { priorityOf } from "../parts/order.js";
+import { blank, button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
 
 const SORTS = {
   priority: ["Priority", priorityOf],
@@ -29,7 +30,7 @@ export const accounts = {
 };
 
 class AccountsPage {
-  #filter = { text: "", state: null, method: null, region: null };
+  #filter = { text: "", state: null, method: "", region: "" };
   #sort = { key: "priority", descending: false };
 
   /** @param {string|null} state the filter to begin with */
@@ -43,7 +44,7 @@ class AccountsPage {
     this.problems = h("div", { class: "stack tight" });
     this.pills = h("div", { class: "pills", role: "group", "aria-label": "Filter by state" });
     this.nothing = h("div", { hidden: true });
-    this.bulk = h("div", { class: "bulk-bar", role: "region", "aria-label": "Selected accounts", hidden: true });
+    this.bulk = h("div", { class: "bulk-bar row", role: "region", "aria-label": "Selected accounts", hidden: true });
     this.#makeToolbar(scope);
     this.#makeBulk();
     this.content = h("div", { class: "stack" }, this.problems, this.toolbar,
@@ -66,23 +67,16 @@ class AccountsPage {
       event.preventDefault();
       search.focus();
     });
-    this.method = this.#select("Method", (value) => this.#refilter({ method: value }));
-    this.region = this.#select("Region", (value) => this.#refilter({ region: value }));
+    this.method = filterSelect("Method", (method) => this.#refilter({ method }));
+    this.region = filterSelect("Region", (region) => this.#refilter({ region }));
     const options = Object.entries(SORTS).map(([key, [text]]) => h("option", { value: key }, `Sort by ${text.toLowerCase()}`));
     this.sorting = h("select", { class: "input sort-select", "aria-label": "Sort by" }, options);
     this.sorting.addEventListener("change", () => this.#sortBy(this.sorting.value, false));
     const columns = button({ label: "Columns", icon: "columns", kind: "desktop-only", attributes: { "aria-expanded": "false" } });
     columns.addEventListener("click", () => showBeside(this.#columnMenu(), columns));
     this.search = search;
-    this.toolbar = h("div", { class: "toolbar" }, this.pills,
+    this.toolbar = h("div", { class: "toolbar stack" }, this.pills,
       h("div", { class: "row" }, h("div", { class: "search" }, icon("search"), search), this.method, this.region, this.sorting, columns));
-  }
-
-  #select(title, change) {
-    const element = h("select", { class: "input", "aria-label": `Filter by ${title.toLowerCase()}`, hidden: true });
-    element.addEventListener("change", () => change(element.value || null));
-    element.dataset.title = title;
-    return element;
   }
 
   #columnMenu() {
@@ -95,18 +89,14 @@ class AccountsPage {
   }
 
   #makeBulk() {
-    const act = (text, name, action) => {
-      const element = button({ text, icon: name, small: true });
-      element.addEventListener("click", () => busy(element, () => batch([...this.table.selection], action)));
-      return element;
-    };
-    const check = button({ text: "Check credits", icon: "quota", small: true });
-    check.addEventListener("click", () => busy(check, () => checkBalances(chosen())));
+    const act = (text, name, action) =>
+      button({ text, icon: name, small: true, work: () => batch([...this.table.selection], action) });
     const chosen = () => get().accounts.credentials.filter((entry) => this.table.selection.has(entry.id));
-    const remove = button({ text: "Delete", icon: "trash", small: true, kind: "danger", onClick: () => removeMany(chosen()) });
     this.chosen = h("p", { role: "status" });
     this.bulk.append(this.chosen, act("Enable", "power", "enable"), act("Disable", "pause", "disable"),
-      act("Reset", "history", "reset"), act("Refresh tokens", "refresh", "refresh"), check, remove,
+      act("Reset", "history", "reset"), act("Refresh tokens", "refresh", "refresh"),
+      button({ text: "Check credits", icon: "quota", small: true, work: () => checkBalances(chosen()) }),
+      button({ text: "Delete", icon: "trash", small: true, kind: "danger", onClick: () => removeMany(chosen()) }),
       button({ label: "Clear selection", icon: "close", kind: "quiet", small: true, onClick: () => this.table.clearSelection() }));
   }
 
@@ -145,7 +135,7 @@ class AccountsPage {
 
   #pill(text, number, state) {
     const pressed = String(this.#filter.state === state);
-    return h("button", { type: "button", "aria-pressed": pressed, on: { click: () => this.#refilter({ state }) } },
+    return h("button", { type: "button", class: "button small", "aria-pressed": pressed, on: { click: () => this.#refilter({ state }) } },
       text, h("span", { class: "number" }, count(number)));
   }
 
@@ -181,7 +171,7 @@ class AccountsPage {
   #noMatch() {
     const clear = () => {
       this.search.value = this.method.value = this.region.value = "";
-      this.#refilter({ text: "", state: null, method: null, region: null });
+      this.#refilter({ text: "", state: null, method: "", region: "" });
       this.search.focus();
     };
     return blank({ icon: "search", title: "No account matches", text: "Try another word, or take the filters away.",
@@ -199,10 +189,7 @@ function searched(account) {
 /** A filter nobody needs, with one value only, is not shown. */
 function fillSelect(element, values, chosen) {
   element.hidden = values.length < 2 && !chosen;
-  refill(element, values, () => [
-    h("option", { value: "" }, `${element.dataset.title}: all`),
-    ...values.map((value) => h("option", { value, selected: value === chosen }, value)),
-  ]);
+  offer(element, values.map((value) => [value, value]), chosen);
 }
 
 function problems(list) {
@@ -210,13 +197,6 @@ function problems(list) {
 }
 
 function empty() {
-  return blank({
-    icon: "accounts",
-    title: "No accounts yet",
-    text: "Sign in with Builder ID or your organisation right here, or bring tokens from Kiro IDE, kiro-cli, kiro-rs or an export.",
-    actions: [
-      button({ text: "Add account", icon: "plus", kind: "primary", href: "#/add" }),
-      button({ text: "Import tokens", icon: "import", href: "#/import" }),
-    ],
-  });
+  return firstSteps("No accounts yet",
+    "Sign in with Builder ID or your organisation right here, or bring tokens from Kiro IDE, kiro-cli, kiro-rs or an export.");
 }

@@ -1,14 +1,15 @@
 /** Recent requests and administrative actions. */
-import * as api from "../lib/api.js";
 import { h, reconcile, refill, set } from "../lib/dom.js";
 import { count, modelName } from "../lib/format.js";
 import { reload } from "../lib/live.js";
 import { account as find, get, watch } from "../lib/store.js";
 import { ago } from "../lib/ticker.js";
 import { nameOf } from "../parts/account.js";
-import { requestFacts, requestRow, shell } from "../parts/request-table.js";
+import { filterSelect, offer } from "../parts/form.js";
+import { requestFacts, requestRow, requestTable } from "../parts/request-table.js";
+import { cell, row, table } from "../parts/table.js";
 import { tabs } from "../parts/tabs.js";
-import { blank, button, card, chip, failure, pageHead, skeleton } from "../parts/ui.js";
+import { blank, button, card, chip, failure, load, pageHead, skeleton } from "../parts/ui.js";
 
 const CHUNK = 50;
 const RESULTS = { "": () => true, good: (request) => !request.error, bad: (request) => Boolean(request.error) };
@@ -34,29 +35,27 @@ class Requests {
   constructor(scope) {
     this.model = this.#select("Model", "model");
     this.account = this.#select("Account", "account");
-    this.result = this.#select("Result", "result", [["", "Result: all"], ["good", "Answered"], ["bad", "Failed"]]);
+    this.result = this.#select("Result", "result");
+    offer(this.result, [["good", "Answered"], ["bad", "Failed"]], "");
     this.pause = button({ text: "Pause", icon: "pause", onClick: () => this.#togglePause() });
-    this.table = shell([]);
+    this.table = requestTable([]);
     this.rows = this.table.querySelector("tbody");
     this.more = button({ text: "Show more", onClick: () => this.#showMore() });
     this.foot = h("div", { class: "table-more" }, this.more);
     this.state = h("div");
     this.list = h("div", { class: "card flush" }, this.table, this.foot, this.state);
     this.element = h("div", { class: "stack" },
-      h("div", { class: "toolbar" }, h("div", { class: "row" }, this.model, this.account, this.result, this.pause)), this.list);
+      h("div", { class: "toolbar stack" }, h("div", { class: "row" }, this.model, this.account, this.result, this.pause)), this.list);
     this.rows.addEventListener("click", (event) => this.#toggleRow(event));
     watch(["requests", "accounts", "failure", "masked"], () => this.#show(), scope);
   }
 
-  #select(title, name, options = [["", `${title}: all`]]) {
-    const element = h("select", { class: "input", "aria-label": `Filter by ${title.toLowerCase()}` },
-      options.map(([value, text]) => h("option", { value }, text)));
-    element.addEventListener("change", () => {
-      this.#filter[name] = element.value;
+  #select(title, name) {
+    return filterSelect(title, (value) => {
+      this.#filter[name] = value;
       this.#limit = CHUNK;
       this.#show();
     });
-    return element;
   }
 
   #togglePause() {
@@ -104,32 +103,27 @@ class Requests {
     const models = [...new Set(all.map((request) => request.model).filter(Boolean))].sort();
     const ids = [...new Set(all.map((request) => request.credentialId).filter((id) => id !== null && id !== undefined))];
     const names = ids.map((id) => [String(id), find(id) ? nameOf(find(id)) : `#${id}`]);
-    this.#options(this.model, [["", "Model: all"], ...models.map((name) => [name, modelName(name)])]);
-    this.#options(this.account, [["", "Account: all"], ...names]);
-  }
-
-  #options(element, options) {
-    const chosen = element.value;
-    refill(element, options, () => options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
+    offer(this.model, models.map((name) => [name, modelName(name)]), this.#filter.model);
+    offer(this.account, names, this.#filter.account);
   }
 
   #row(request) {
-    const row = requestRow(request);
+    const element = requestRow(request);
     const opener = button({ label: `Details of the request to ${request.model ? modelName(request.model) : request.route}`, icon: "chevron-right",
       kind: "quiet", small: true, attributes: { "aria-expanded": "false", "data-details": request.requestId } });
-    row.querySelector(".when").append(opener);
-    return { element: row };
+    element.querySelector(".when").append(opener);
+    return { element };
   }
 
   #toggleRow(event) {
     const opener = event.target.closest("[data-details]");
     if (!opener) return;
     const request = (this.#paused ?? get().requests).find((entry) => entry.requestId === opener.dataset.details);
-    const row = opener.closest("tr");
+    const shown = opener.closest("tr");
     const open = opener.getAttribute("aria-expanded") === "true";
     opener.setAttribute("aria-expanded", String(!open));
-    if (open) row.querySelector(".request-details")?.remove();
-    else if (request) row.querySelector("td").append(h("div", { class: "request-details" }, requestFacts(request)));
+    if (open) shown.querySelector(".request-details")?.remove();
+    else if (request) shown.querySelector("td").append(h("div", { class: "request-details" }, requestFacts(request)));
   }
 }
 
@@ -147,31 +141,24 @@ const ACTIONS = {
 /** Who did what: asked for when it is looked at, and again every ten seconds. */
 function auditPanel(scope) {
   const box = h("div", null, skeleton("tall"));
-  const load = async () => {
-    try {
-      const { audit } = await api.get("/audit", { signal: scope.signal });
-      refill(box, audit, () => (audit.length ? auditTable(audit) : blank({
-        icon: "history", title: "Nothing was done yet", text: "Changes made here or through the API are listed, with who made them.",
-      })));
-    } catch (error) {
-      if (error instanceof api.ApiError && !scope.ended) refill(box, error.message, () => failure(error, load));
-    }
-  };
-  load();
-  scope.every(10_000, load);
+  const show = ({ audit }) => refill(box, audit, () => (audit.length ? auditTable(audit) : blank({
+    icon: "history", title: "Nothing was done yet", text: "Changes made here or through the API are listed, with who made them.",
+  })));
+  const ask = () => load(box, scope, "/audit", show);
+  ask();
+  scope.every(10_000, ask);
   return card({ flush: true, attributes: { "aria-label": "Administrative actions" } }, box);
 }
 
 function auditTable(entries) {
-  const cell = (label, content) => h("td", { role: "cell", "data-label": label }, content);
-  const row = ({ time, who, peer, action, credentialId, outcome }) => h("tr", { role: "row" },
+  return table("Administrative actions", "dense", ["Action", "Account", "Outcome", "By", "When"], entries.map(auditRow));
+}
+
+function auditRow({ time, who, peer, action, credentialId, outcome }) {
+  return row(null,
     cell(null, ACTIONS[action] ?? action),
     cell("Account", credentialId === null ? "–" : `#${credentialId}`),
     cell("Outcome", outcome === "done" ? chip("good", "check-circle", "Done") : chip("bad", "error", outcome)),
     cell("By", `${who} from ${peer}`),
     cell("When", ago(time)));
-  return h("table", { class: "table dense as-cards", role: "table", "aria-label": "Administrative actions" },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Action", "Account", "Outcome", "By", "When"].map((title) =>
-      h("th", { role: "columnheader", scope: "col" }, title)))),
-    h("tbody", { role: "rowgroup" }, entries.map(row)));
 }

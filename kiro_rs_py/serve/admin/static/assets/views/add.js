@@ -28,45 +28,37 @@ export const add = {
             h("span", null,
               h("span", { class: "row" }, h("strong", null, title), best && tag("Recommended", "accent")),
               h("span", { class: "muted" }, text)),
-            icon("chevron-right", "arrow"))))),
+            icon("chevron-right", "muted"))))),
     );
   },
 };
 
 const LABEL = { name: "label", label: "Label", hint: "A name of your own for the list.", attributes: { maxlength: 100 } };
 
-function page(root, title, lead, ...content) {
-  const element = h("div", { class: "page narrow" },
-    pageHead({ title, lead, back: { href: "#/add", text: "Add account" } }), ...content);
-  root.append(element);
-  return element;
+/** The screen of one way. */
+function way(title, lead, build) {
+  const head = () => pageHead({ title, lead, back: { href: "#/add", text: "Add account" } });
+  return {
+    title,
+    section: "accounts",
+    mount(root, scope) {
+      root.append(h("div", { class: "page narrow" }, head(), build(scope)));
+    },
+  };
 }
 
-export const addBuilderId = {
-  title: "Sign in with Builder ID",
-  section: "accounts",
-  mount(root, scope) {
-    page(root, "Sign in with Builder ID", "You confirm a code on AWS's own page; your password stays there.",
-      signIn(scope, () => [field(LABEL)], (values) => ({ method: "builder-id", ...values })));
-  },
-};
+export const addBuilderId = way("Sign in with Builder ID", "You confirm a code on AWS's own page; your password stays there.",
+  (scope) => signIn(scope, () => [field(LABEL)], (values) => ({ method: "builder-id", ...values })));
 
 const startUrl = (value) => (/^https:\/\/[^\s/]+\.[^\s/]+/.test(value) ? null : "The start URL begins with https://, like https://example.awsapps.com/start.");
 
-export const addIdc = {
-  title: "Sign in with your organisation",
-  section: "accounts",
-  mount(root, scope) {
-    const fields = () => [
-      field({ name: "startUrl", label: "Start URL", required: true, type: "url", check: startUrl,
-        hint: "The address of your access portal; ask your administrator if you do not know it." }),
-      field({ name: "region", label: "Region", value: "us-east-1", required: true, hint: "Where your Identity Center is, like us-east-1 or eu-central-1." }),
-      field(LABEL),
-    ];
-    page(root, "Sign in with your organisation", "With IAM Identity Center. You confirm a code on your organisation's own page.",
-      signIn(scope, fields, (values) => ({ method: "idc", ...values })));
-  },
-};
+export const addIdc = way("Sign in with your organisation", "With IAM Identity Center. You confirm a code on your organisation's own page.",
+  (scope) => signIn(scope, () => [
+    field({ name: "startUrl", label: "Start URL", required: true, type: "url", check: startUrl,
+      hint: "The address of your access portal; ask your administrator if you do not know it." }),
+    field({ name: "region", label: "Region", value: "us-east-1", required: true, hint: "Where your Identity Center is, like us-east-1 or eu-central-1." }),
+    field(LABEL),
+  ], (values) => ({ method: "idc", ...values })));
 
 /** The form, then in its place the code to confirm, then the result. */
 function signIn(scope, makeFields, toRequest) {
@@ -91,43 +83,35 @@ function signIn(scope, makeFields, toRequest) {
   return box;
 }
 
-export const addApiKey = {
-  title: "Add an API key",
-  section: "accounts",
-  mount(root, scope) {
-    const check = (value) => (/^ksk_\S{8,}$/.test(value) ? null : "API keys begin with ksk_. Copy the whole key.");
-    manual(root, scope, "Add an API key", "Keys do not expire by themselves and need no refreshing.", () => [
-      field({ name: "kiroApiKey", label: "API key", required: true, secret: true, check, wide: true }),
-      field(LABEL),
-      priority(),
-      field({ name: "apiRegion", label: "Request region", hint: "Leave it empty if you do not know." }),
-    ], (values) => ({ authMethod: "api_key", ...values }));
-  },
-};
+const apiKey = (value) => (/^ksk_\S{8,}$/.test(value) ? null : "API keys begin with ksk_. Copy the whole key.");
 
-export const addToken = {
-  title: "Add a refresh token",
-  section: "accounts",
-  mount(root, scope) {
-    const both = "Builder ID and Identity Center tokens need it; Google and GitHub ones do not.";
-    manual(root, scope, "Add a refresh token", "It is tried out at once, which may replace it with a new one: the copy you paste may stop working.", () => [
-      field({ name: "refreshToken", label: "Refresh token", required: true, secret: true, wide: true }),
-      field({ name: "clientId", label: "Client id", hint: both }),
-      field({ name: "clientSecret", label: "Client secret", secret: true }),
-      field({ name: "authRegion", label: "Sign-in region" }),
-      field({ name: "apiRegion", label: "Request region" }),
-      field(LABEL),
-      priority(),
-    ], (values) => ({ authMethod: values.clientId || values.clientSecret ? "idc" : "social", ...values }));
-  },
-};
+export const addApiKey = way("Add an API key", "Keys do not expire by themselves and need no refreshing.",
+  (scope) => manual(scope, () => [
+    field({ name: "kiroApiKey", label: "API key", required: true, secret: true, check: apiKey, wide: true }),
+    field(LABEL),
+    priority(),
+    field({ name: "apiRegion", label: "Request region", hint: "Leave it empty if you do not know." }),
+  ], (values) => ({ authMethod: "api_key", ...values })));
+
+export const addToken = way("Add a refresh token",
+  "It is tried out at once, which may replace it with a new one: the copy you paste may stop working.",
+  (scope) => manual(scope, () => [
+    field({ name: "refreshToken", label: "Refresh token", required: true, secret: true, wide: true }),
+    field({ name: "clientId", label: "Client id", hint: "Builder ID and Identity Center tokens need it; Google and GitHub ones do not." }),
+    field({ name: "clientSecret", label: "Client secret", secret: true }),
+    field({ name: "authRegion", label: "Sign-in region" }),
+    field({ name: "apiRegion", label: "Request region" }),
+    field(LABEL),
+    priority(),
+  ], (values) => ({ authMethod: values.clientId || values.clientSecret ? "idc" : "social", ...values })));
 
 const priority = () => field({
   name: "priority", label: "Priority", hint: "Lower is preferred; 0 if empty.", attributes: { inputmode: "numeric" },
   check: (value) => (/^\d{1,9}$/.test(value) ? null : "Priority is a whole number from 0."),
 });
 
-function manual(root, scope, title, lead, makeFields, toEntry) {
+/** The form, then in its place the result. */
+function manual(scope, makeFields, toEntry) {
   const box = h("div", { class: "stack" });
   const ask = () => {
     const send = async (values) => {
@@ -141,6 +125,6 @@ function manual(root, scope, title, lead, makeFields, toEntry) {
     box.replaceChildren(card({}, form({ fields: makeFields(), submit: "Add this account", icon: "plus", grid: true, send })));
   };
   ask();
-  page(root, title, lead, box);
+  return box;
 }
 

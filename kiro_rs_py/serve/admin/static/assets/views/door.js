@@ -12,12 +12,12 @@ export function mountDoor(root, scope, { enter, reason }) {
   const go = button({ text: "Sign in", kind: "primary", type: "submit" });
   const remember = h("input", { type: "checkbox", class: "checkbox", name: "remember" });
   const trouble = h("div", { role: "alert", hidden: true });
-  const lock = new Lock(key, go, scope);
+  const lock = makeLock(key, go, scope);
 
   const submit = async (event) => {
     event.preventDefault();
     trouble.hidden = true;
-    if (!key.validate() || lock.locked) return key.input.focus();
+    if (!key.validate() || go.disabled) return key.input.focus();
     try {
       await busy(go, () => api.signIn(key.value, remember.checked));
     } catch (error) {
@@ -30,7 +30,7 @@ export function mountDoor(root, scope, { enter, reason }) {
   };
 
   const refused = (error) => {
-    if (error.status === 429) lock.until(error.retryAfter ?? 15);
+    if (error.status === 429) lock(error.retryAfter ?? 15);
     else if (error.status === 401) key.setProblem("This is not the admin key.");
     else {
       trouble.hidden = false;
@@ -40,71 +40,46 @@ export function mountDoor(root, scope, { enter, reason }) {
     key.input.select();
   };
 
-  root.append(
-    h(
-      "main",
-      { class: "gate" },
-      h("div", { class: "brand" }, h("img", { src: "/admin/assets/mark.svg", alt: "" }), "kiro-rs-py"),
-      h(
-        "div",
-        { class: "card" },
-        h("div", { class: "stack tight" }, h("h1", null, "Sign in")),
-        reason && notice("", reason),
-        h(
-          "form",
-          { novalidate: true, on: { submit } },
-          key.element,
-          h("label", { class: "check-line" }, remember, h("span", null, "Remember on this device",
-            h("span", { class: "muted small block" }, "Stay signed in when the browser is closed: until 12 hours without use, 7 days at most."))),
-          trouble,
-          go,
-        ),
-        h(
-          "p",
-          { class: "muted small" },
-          "The key is ", h("code", null, "admin_api_key"), " in your configuration. It is exchanged for a session and not stored in this browser.",
-        ),
-      ),
-      themeButton(),
-    ),
-  );
+  root.append(h("main", { class: "gate" },
+    h("div", { class: "brand" }, h("img", { src: "/admin/assets/mark.svg", alt: "" }), "kiro-rs-py"),
+    h("div", { class: "card" },
+      h("h1", null, "Sign in"),
+      reason && notice("", reason),
+      h("form", { class: "stack", novalidate: true, on: { submit } },
+        key.element,
+        h("label", { class: "check-line" }, remember, h("span", null, "Remember on this device",
+          h("span", { class: "muted small block" }, "Stay signed in when the browser is closed: until 12 hours without use, 7 days at most."))),
+        trouble,
+        go),
+      h("p", { class: "muted small" },
+        "The key is ", h("code", null, "admin_api_key"), " in your configuration. It is exchanged for a session and not stored in this browser.")),
+    themeButton()));
   key.input.focus();
 }
 
 /** After too many wrong keys: says how long to wait, and lets nobody press until then. */
-class Lock {
-  #ends = 0;
-
-  constructor(key, go, scope) {
-    this.key = key;
-    this.go = go;
-    scope.every(500, () => this.#tell());
-  }
-
-  get locked() {
-    return Date.now() < this.#ends;
-  }
-
-  until(seconds) {
-    this.#ends = Date.now() + seconds * 1000;
-    this.#tell();
-  }
-
-  #tell() {
-    if (!this.#ends) return;
-    const seconds = Math.ceil((this.#ends - Date.now()) / 1000);
-    const label = this.go.querySelector("span");
+function makeLock(key, go, scope) {
+  let ends = 0;
+  const label = go.querySelector("span");
+  const tell = () => {
+    if (!ends) return;
+    const seconds = Math.ceil((ends - Date.now()) / 1000);
     if (seconds > 0) {
       // Once at the field, which is read aloud; the seconds run on the button.
-      if (!this.go.disabled) this.key.setProblem("Too many wrong keys: the door is locked for a while, also for the right one.");
-      this.go.disabled = true;
+      if (!go.disabled) key.setProblem("Too many wrong keys: the door is locked for a while, also for the right one.");
+      go.disabled = true;
       say(label, `Locked for ${seconds} s`);
       return;
     }
-    this.#ends = 0;
-    this.go.disabled = false;
+    ends = 0;
+    go.disabled = false;
     say(label, "Sign in");
-    this.key.setProblem(null);
-    this.key.input.focus();
-  }
+    key.setProblem(null);
+    key.input.focus();
+  };
+  scope.every(500, tell);
+  return (seconds) => {
+    ends = Date.now() + seconds * 1000;
+    tell();
+  };
 }

@@ -5,8 +5,8 @@ import { bytes, count, plain } from "../lib/format.js";
 import { listen, reloadAccounts } from "../lib/live.js";
 import { shownEmail } from "../parts/account.js";
 import { field, form } from "../parts/form.js";
-import { toast, toastError } from "../parts/toast.js";
-import { blank, button, busy, card, chip, pageHead } from "../parts/ui.js";
+import { attempt, toast } from "../parts/toast.js";
+import { blank, button, card, chip, facts, pageHead } from "../parts/ui.js";
 
 const LARGEST = 8 * 1024 * 1024;
 const MOST_SHOWN = 500;
@@ -36,15 +36,13 @@ export const imports = {
 };
 
 function sources() {
-  const rows = [
+  return card({ title: "What can be imported" }, facts([
     ["Kiro IDE", "kiro-auth-token.json in ~/.aws/sso/cache (Google and GitHub)"],
     ["kiro-cli", "the token's JSON; for the whole database use kiro-rs-py import-token"],
     ["kiro-rs", "credentials.json, one account or many"],
     ["Kiro Account Manager", "its JSON export"],
     ["By hand", "a refresh token that begins with aor, or an API key that begins with ksk_"],
-  ];
-  return card({ title: "What can be imported" },
-    h("dl", { class: "facts" }, rows.map(([term, text]) => [h("dt", null, term), h("dd", null, text)])));
+  ]));
 }
 
 function tokenForm(start) {
@@ -52,7 +50,7 @@ function tokenForm(start) {
   const verify = h("input", { type: "checkbox", class: "checkbox", prop: { checked: true } });
   const file = h("input", { type: "file", class: "visually-hidden", accept: ".json,.txt,application/json,text/plain", tabindex: "-1", "aria-label": "File to import" });
   const name = h("p", { class: "small muted", role: "status" });
-  const zone = h("div", { class: "dropzone" }, icon("upload"),
+  const zone = h("div", { class: "dropzone row" }, icon("upload", "muted"),
     h("p", null, "Drop a file here, or"), button({ text: "Choose a file", icon: "file", small: true, onClick: () => file.click() }), file, name);
   const read = async (chosen) => {
     if (!chosen) return;
@@ -99,7 +97,7 @@ class Job {
     this.numbers = h("span", { role: "status" });
     this.counts = h("div", { class: "row" });
     this.list = h("div");
-    this.cancel = button({ text: "Cancel", onClick: () => busy(this.cancel, () => api.remove(`/imports/${id}`).catch(toastError)) });
+    this.cancel = button({ text: "Cancel", work: () => attempt(() => api.remove(`/imports/${id}`)) });
     this.save = button({ text: "Save the failures", icon: "download", onClick: () => saveFailures(this.#state.results) });
     this.again = button({ text: "Import more", icon: "import", onClick: again });
     this.done = button({ text: "To the accounts", kind: "primary", href: "#/accounts" });
@@ -173,7 +171,7 @@ function results(list) {
       chip(kind, symbol, text), message && h("p", { class: "muted small" }, plain(message)));
   });
   const rest = list.length - lines.length;
-  return [h("ul", { class: "result-list", tabindex: "0", "aria-label": "Results" }, lines),
+  return [h("ul", { class: "lines result-list", tabindex: "0", "aria-label": "Results" }, lines),
     rest > 0 && h("p", { class: "muted small" }, `and ${count(rest)} more`)];
 }
 

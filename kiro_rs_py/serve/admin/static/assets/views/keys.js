@@ -7,8 +7,9 @@ import { copyButton } from "../parts/copy.js";
 import { confirm, formDialog } from "../parts/dialog.js";
 import { field } from "../parts/form.js";
 import { menuButton } from "../parts/menu.js";
-import { toast, toastError } from "../parts/toast.js";
-import { blank, busy, button, card, chip, failure, notice, pageHead, skeleton } from "../parts/ui.js";
+import { cell, row, table } from "../parts/table.js";
+import { attempt, toast } from "../parts/toast.js";
+import { blank, button, card, chip, load, notice, pageHead, skeleton, switchButton } from "../parts/ui.js";
 
 const ASK_EVERY = 10_000;
 const DAY = 86_400_000;
@@ -24,7 +25,6 @@ export const keys = {
 
 class KeysPage {
   #scope;
-  #known = null;
 
   constructor(scope) {
     this.#scope = scope;
@@ -38,16 +38,9 @@ class KeysPage {
     scope.every(ASK_EVERY, () => document.hidden || this.#load());
   }
 
-  async #load() {
-    try {
-      const { keys: list, configured } = await api.get("/keys", { signal: this.#scope.signal });
-      this.#known = list;
-      refill(this.list, [list, configured], () => (list.length || configured?.present ? this.#table(list, configured) : this.#none()));
-    } catch (error) {
-      if (!(error instanceof api.ApiError) || this.#scope.ended || error.status === 401) return;
-      // What is shown stays when only the renewal has failed.
-      if (!this.#known) refill(this.list, error.message, () => failure(error, () => this.#load()));
-    }
+  #load() {
+    return load(this.list, this.#scope, "/keys", ({ keys: list, configured }) =>
+      refill(this.list, [list, configured], () => (list.length || configured?.present ? this.#table(list, configured) : this.#none())));
   }
 
   #none() {
@@ -56,40 +49,33 @@ class KeysPage {
   }
 
   #table(list, configured) {
-    const heads = ["Key", "State", "Models", "Requests", "Last used", "Expires", "Enabled", ""];
-    const label = (title) => title || h("span", { class: "visually-hidden" }, "Actions");
-    return h("table", { class: "table keys as-cards", role: "table", "aria-label": "Client keys" },
-      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((title) => h("th", { role: "columnheader", scope: "col" }, label(title))))),
-      h("tbody", { role: "rowgroup" }, configured?.present && configuredRow(), list.map((key) => this.#row(key))));
+    const actions = h("span", { class: "visually-hidden" }, "Actions");
+    return table("Client keys", "keys", ["Key", "State", "Models", "Requests", "Last used", "Expires", "Enabled", actions],
+      [configured?.present && configuredRow(), list.map((key) => this.#row(key))]);
   }
 
   #row(key) {
-    const toggle = h("button", { type: "button", class: "switch", role: "switch", "aria-checked": String(key.enabled), "aria-label": `${key.name} enabled` });
-    toggle.addEventListener("click", () => busy(toggle, () => this.#change(key, { enabled: !key.enabled }, `${key.name} is ${key.enabled ? "disabled" : "enabled"}.`)));
+    const flip = () => this.#do(() => api.patch(`/keys/${key.id}`, { enabled: !key.enabled }),
+      `${key.name} is ${key.enabled ? "disabled" : "enabled"}.`);
+    const toggle = switchButton(flip, { "aria-checked": String(key.enabled), "aria-label": `${key.name} enabled` });
     const menu = menuButton({ label: `Actions for ${key.name}`, icon: "more", kind: "quiet", small: true }, () => [
       { text: "Edit…", icon: "wrench", run: () => this.#edit(key) },
       null,
       { text: "Revoke…", icon: "trash", danger: true, run: () => this.#revoke(key) },
     ]);
-    return h("tr", { role: "row", dataset: { id: key.id } },
-      h("td", { role: "cell", class: "wide key-name" }, h("strong", { class: "truncate" }, key.name), h("code", { class: "sub" }, `${key.prefix}…`)),
+    return row(null,
+      cell(null, [h("strong", { class: "block truncate" }, key.name), h("code", { class: "block muted small" }, `${key.prefix}…`)], "wide key-name"),
       cell("State", stateOf(key)),
       cell("Models", key.models?.length ? h("div", { class: "truncate", title: key.models.join(", ") }, key.models.join(", ")) : h("span", { class: "muted" }, "all")),
       cell("Requests", h("span", { class: "number" }, count(key.requests))),
       cell("Last used", ago(key.lastUsedAt), "nowrap"),
       cell("Expires", expiry(key), "nowrap"),
       cell("Enabled", toggle),
-      h("td", { role: "cell", class: "menu-cell right" }, menu));
+      cell(null, menu, "menu-cell right"));
   }
 
-  async #change(key, body, done) {
-    try {
-      await api.send("PATCH", `/keys/${key.id}`, body);
-      toast(done);
-    } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      toastError(error);
-    }
+  async #do(work, done) {
+    await attempt(work, done);
     await this.#load();
   }
 
@@ -107,7 +93,7 @@ class KeysPage {
     const done = button({ text: "I have copied it", onClick: () => this.secret.replaceChildren() });
     const element = card({ title: `The key for ${key.name}`, attributes: { class: "card reveal" } },
       notice("warn", h("p", null, h("strong", null, "Copy it now. "), "It is shown this once and cannot be found out again.")),
-      h("div", { class: "secret" }, output, copyButton(secret, "Copy the key", "Copy")),
+      h("div", { class: "secret row" }, output, copyButton(secret, "Copy the key", "Copy")),
       h("div", { class: "actions" }, done, button({ text: "Connect a client", icon: "connect", href: "#/connect" })));
     this.secret.replaceChildren(element);
     output.focus();
@@ -115,7 +101,7 @@ class KeysPage {
 
   async #edit(key) {
     const fields = keyFields(key);
-    const saved = await formDialog({ title: `Edit ${key.name}`, fields, submit: "Save", send: (values) => api.send("PATCH", `/keys/${key.id}`, toBody(values)) });
+    const saved = await formDialog({ title: `Edit ${key.name}`, fields, submit: "Save", send: (values) => api.patch(`/keys/${key.id}`, toBody(values)) });
     if (!saved) return;
     toast("The changes are saved.");
     await this.#load();
@@ -124,26 +110,16 @@ class KeysPage {
   async #revoke(key) {
     const sure = await confirm({ title: `Revoke ${key.name}?`, action: "Revoke", danger: true,
       text: "Clients that use it are refused from now on. This cannot be undone; switching it off can." });
-    if (!sure) return;
-    try {
-      await api.remove(`/keys/${key.id}`);
-      toast(`${key.name} is revoked.`);
-    } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      toastError(error);
-    }
-    await this.#load();
+    if (sure) await this.#do(() => api.remove(`/keys/${key.id}`), `${key.name} is revoked.`);
   }
 }
 
-const cell = (label, content, extra = "") => h("td", { role: "cell", "data-label": label, class: extra || null }, content);
-
 function configuredRow() {
-  return h("tr", { role: "row" },
-    h("td", { role: "cell", class: "wide key-name" }, h("strong", null, "The configured key"), h("span", { class: "sub" }, h("code", null, "api_key"), " of the configuration")),
+  return row(null,
+    cell(null, [h("strong", { class: "block" }, "The configured key"), h("span", { class: "block muted small" }, h("code", null, "api_key"), " of the configuration")], "wide key-name"),
     cell("State", chip("good", "check-circle", "Active")), cell("Models", h("span", { class: "muted" }, "all")),
     cell("Requests", "–"), cell("Last used", "–"), cell("Expires", h("span", { class: "muted" }, "never")),
-    h("td", { role: "cell", class: "nothing" }), h("td", { role: "cell", class: "nothing" }));
+    cell(null, null, "nothing"), cell(null, null, "nothing"));
 }
 
 const STATES = { active: ["good", "check-circle", "Active"], disabled: ["", "pause", "Disabled"], expired: ["warn", "warning", "Expired"] };

@@ -2,13 +2,13 @@
 import { h, icon, refill, say, set } from "../lib/dom.js";
 import { count, credits, latency, modelName, share, shortCount } from "../lib/format.js";
 import { reload } from "../lib/live.js";
-import { get, MOST_REQUESTS, watch } from "../lib/store.js";
+import { account as find, get, MOST_REQUESTS, watch, watchKind } from "../lib/store.js";
 import { ago } from "../lib/ticker.js";
-import { nameOf, quotaBar, stateChip, underName } from "../parts/account.js";
+import { firstSteps, nameOf, quotaBar, stateChip, underName } from "../parts/account.js";
 import { alertContent, idsOf } from "../parts/alerts.js";
 import { trafficChart } from "../parts/chart.js";
 import { words } from "../parts/request-table.js";
-import { blank, button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
+import { button, card, failure, notice, pageHead, skeleton } from "../parts/ui.js";
 
 const MOST_ACCOUNTS = 8;
 const MOST_LINES = 6;
@@ -19,15 +19,8 @@ export const overview = {
   mount(root, scope) {
     const body = h("div", { class: "page" });
     root.append(body);
-    const inner = { scope: null };
-    watch(["overview", "accounts", "failure"], (state) => {
-      const kind = kindOf(state);
-      if (body.dataset.kind === kind) return;
-      body.dataset.kind = kind;
-      inner.scope?.end();
-      inner.scope = scope.child();
-      body.replaceChildren(pageHead({ title: "Overview" }), ...CONTENT[kind](inner.scope, state));
-    }, scope);
+    watchKind(["overview", "accounts", "failure"], kindOf, (kind, inner, state) =>
+      body.replaceChildren(pageHead({ title: "Overview" }), ...CONTENT[kind](inner, state)), scope);
   },
 };
 
@@ -48,15 +41,8 @@ const CONTENT = {
 };
 
 function welcome() {
-  return blank({
-    icon: "accounts",
-    title: "Add your first account",
-    text: "kiro-rs-py passes your clients' requests on to your Kiro subscription. Sign in once in the browser, or bring tokens you already have from Kiro IDE, kiro-cli or kiro-rs.",
-    actions: [
-      button({ text: "Add account", icon: "plus", kind: "primary", href: "#/add" }),
-      button({ text: "Import tokens", icon: "import", href: "#/import" }),
-    ],
-  });
+  return firstSteps("Add your first account",
+    "kiro-rs-py passes your clients' requests on to your Kiro subscription. Sign in once in the browser, or bring tokens you already have from Kiro IDE, kiro-cli or kiro-rs.");
 }
 
 // --- what wants attention ---
@@ -69,10 +55,10 @@ const ADVICE = {
 
 function alerts(scope) {
   const box = h("div", { class: "stack tight" });
-  watch(["overview", "accounts", "masked"], ({ overview: facts, accounts, masked }) => {
+  watch(["overview", "accounts", "masked"], ({ overview: facts, masked }) => {
     const list = facts.alerts.filter((alert) => alert.code !== "no_accounts");
     const { total, active } = facts.accounts;
-    const names = list.flatMap(idsOf).map((id) => nameById(accounts, id));
+    const names = list.flatMap(idsOf).map(find).map((entry) => entry && [nameOf(entry), entry.balance?.nextResetAt]);
     refill(box, [list, total, active, masked, names], () => (list.length ? list.map(alertNotice) : well(total, active)));
   }, scope);
   return box;
@@ -82,11 +68,6 @@ function well(total, active) {
   if (!total) return [];
   const text = total === 1 ? "The account is ready for requests." : `${active} of ${total} accounts are ready for requests.`;
   return notice("good", h("p", null, h("strong", null, "All well. "), text));
-}
-
-function nameById(accounts, id) {
-  const entry = accounts?.credentials.find((other) => other.id === id);
-  return entry && [nameOf(entry), entry.balance?.nextResetAt];
 }
 
 function alertNotice(alert) {
@@ -100,9 +81,13 @@ function alertNotice(alert) {
 // --- numbers ---
 
 function tiles(scope) {
-  const names = ["rpm", "errors", "flight", "tokens", "credits"];
-  const [rpm, errors, flight, tokens, spent] = names.map(() => [h("dd"), h("dd", { class: "note" })]);
-  const tile = (title, [value, note]) => h("div", { class: "tile" }, h("dt", null, title), value, note);
+  const box = h("dl", { class: "tiles" });
+  const tile = (title) => {
+    const parts = [h("dd"), h("dd", { class: "muted small" })];
+    box.append(h("div", { class: "tile" }, h("dt", { class: "muted small" }, title), parts));
+    return parts;
+  };
+  const [rpm, errors, flight, tokens, spent] = ["Requests", "Failures", "In flight", "Tokens today", "Credits today"].map(tile);
   watch(["overview"], ({ overview: facts }) => {
     put(rpm, count(facts.requestsPerMinute), "in the last minute");
     put(errors, share(facts.errorRate), "of the last 5 min");
@@ -112,12 +97,7 @@ function tiles(scope) {
       `${shortCount(facts.tokensToday.input)} in, ${shortCount(facts.tokensToday.output)} out`);
     put(spent, credits(facts.creditsToday), "since midnight UTC");
   }, scope);
-  return h(
-    "dl",
-    { class: "tiles" },
-    tile("Requests", rpm), tile("Failures", errors), tile("In flight", flight), tile("Tokens today", tokens),
-    tile("Credits today", spent),
-  );
+  return box;
 }
 
 function put([value, note], text, explanation) {
@@ -143,7 +123,7 @@ function latest(scope) {
   const box = h("div");
   watch(["requests"], ({ requests }) => {
     const lines = (requests ?? []).slice(0, MOST_LINES);
-    refill(box, lines, () => (lines.length ? h("ul", { class: "request-list" }, lines.map(requestLine)) : noRequests()));
+    refill(box, lines, () => (lines.length ? h("ul", { class: "lines request-list" }, lines.map(requestLine)) : noRequests()));
   }, scope);
   const more = h("a", { href: "#/activity", class: "small" }, "All activity");
   return card({ title: "Latest requests", head: [more] }, box);
@@ -155,13 +135,10 @@ function noRequests() {
 
 function requestLine(request) {
   const failed = Boolean(request.error);
-  return h(
-    "li",
-    null,
-    icon(failed ? "error" : "check-circle", failed ? "failed" : "ok"),
+  return h("li", null,
+    icon(failed ? "error" : "check-circle", failed ? "bad" : "good"),
     h("span", { class: "truncate" }, request.model ? modelName(request.model) : request.route, failed && h("span", { class: "muted" }, ` · ${words(request.error)}`)),
-    h("span", { class: "muted small nowrap" }, `${latency(request.totalMs)} · `, ago(request.time)),
-  );
+    h("span", { class: "muted small nowrap" }, `${latency(request.totalMs)} · `, ago(request.time)));
 }
 
 // --- quotas ---
@@ -184,15 +161,6 @@ function fullest(accounts) {
 }
 
 function quotaLine(account) {
-  return h(
-    "li",
-    null,
-    h(
-      "div",
-      { class: "row between" },
-      h("a", { class: "name truncate", href: `#/accounts/${account.id}`, title: underName(account) }, nameOf(account)),
-      stateChip(account),
-    ),
-    quotaBar(account),
-  );
+  const name = h("a", { class: "name truncate", href: `#/accounts/${account.id}`, title: underName(account) }, nameOf(account));
+  return h("li", { class: "stack tight" }, h("div", { class: "row between" }, name, stateChip(account)), quotaBar(account));
 }

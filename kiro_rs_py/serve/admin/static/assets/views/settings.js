@@ -2,11 +2,11 @@
 import * as api from "../lib/api.js";
 import { h, refill } from "../lib/dom.js";
 import { absolute, duration } from "../lib/format.js";
-import { theme } from "../lib/prefs.js";
 import { isOn, possible, refused, switchNotifications } from "../parts/notify.js";
-import { chooseTheme } from "../parts/theme.js";
-import { toast, toastError } from "../parts/toast.js";
-import { blank, card, chip, facts, failure, pageHead, skeleton, tag } from "../parts/ui.js";
+import { chooseTheme, theme } from "../parts/theme.js";
+import { cell, row, table } from "../parts/table.js";
+import { attempt } from "../parts/toast.js";
+import { blank, card, chip, facts, load, pageHead, skeleton, switchButton, tag } from "../parts/ui.js";
 
 export const settings = {
   title: "Settings",
@@ -31,7 +31,7 @@ function radioCards(name, legend, entries, chosen, choose) {
     entries.map(([value, title, text]) => {
       const radio = h("input", { type: "radio", name, value, prop: { checked: value === chosen } });
       radio.addEventListener("change", () => choose(value, radio));
-      return h("label", { class: "radio-card" }, radio, h("strong", null, title), text && h("span", { class: "hint" }, text));
+      return h("label", { class: "radio-card" }, radio, h("strong", null, title), text && h("span", { class: "muted small" }, text));
     }));
 }
 
@@ -39,27 +39,13 @@ function balancing(scope) {
   const box = h("div", null, skeleton("block"));
   const show = (mode) => refill(box, [mode, Date.now()], () => radioCards("mode", "Load balancing", MODES, mode, change(mode)));
   const change = (before) => async (mode) => {
-    try {
-      await api.put("/config/load-balancing", { mode });
-      toast(`Requests are now shared by ${mode === "priority" ? "priority" : "load"}.`);
-      show(mode);
-    } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      toastError(error);
-      show(before);
-    }
+    const text = `Requests are now shared by ${mode === "priority" ? "priority" : "load"}.`;
+    const changed = await attempt(() => api.put("/config/load-balancing", { mode }), text);
+    show(changed ? mode : before);
   };
   load(box, scope, "/config/load-balancing", ({ mode }) => show(mode));
   return card({ title: "Load balancing" },
     h("p", { class: "muted" }, "Which account gets the next request. Changes take effect at once and outlast a restart."), box);
-}
-
-async function load(box, scope, path, show) {
-  try {
-    show(await api.get(path, { signal: scope.signal }));
-  } catch (error) {
-    if (error instanceof api.ApiError && !scope.ended) refill(box, error.message, () => failure(error, () => load(box, scope, path, show)));
-  }
 }
 
 function appearance() {
@@ -68,7 +54,7 @@ function appearance() {
 
 /** Off by default, and for this device only: what the page itself shows, told while it is open in the background. */
 function notifications() {
-  const toggle = h("button", { type: "button", class: "switch", role: "switch", "aria-label": "Notifications" });
+  const toggle = switchButton(async () => show(await switchNotifications(!isOn())), { "aria-label": "Notifications" });
   const text = h("p", { class: "muted small", role: "status" });
   const show = (on) => {
     toggle.setAttribute("aria-checked", String(on));
@@ -77,9 +63,8 @@ function notifications() {
       : refused() ? "The browser was told not to show them; its settings for this page can change that."
         : "When an account needs a login, its quota is reached, or none can be used. While this page is open; for this device.";
   };
-  toggle.addEventListener("click", async () => show(await switchNotifications(!isOn())));
   show(isOn());
-  return card({ title: "Notifications" }, h("div", { class: "row between nowrap-row" }, text, toggle));
+  return card({ title: "Notifications" }, h("div", { class: "row between one-line" }, text, toggle));
 }
 
 function about(scope) {
@@ -107,7 +92,7 @@ function configuration(scope) {
   let known = [];
   const show = () => {
     const shown = known.filter((entry) => !only.checked || entry.source !== "default");
-    refill(box, [known, only.checked], () => (shown.length ? table(shown)
+    refill(box, [known, only.checked], () => (shown.length ? settingsTable(shown)
       : blank({ icon: "settings", title: "Everything is as by default", text: "No setting differs.", level: "h3" })));
   };
   only.addEventListener("change", show);
@@ -119,14 +104,11 @@ function configuration(scope) {
   return card({ title: "Configuration", flush: true, head: [filter] }, box);
 }
 
-function table(list) {
-  const cell = (label, content) => h("td", { role: "cell", "data-label": label }, content);
-  return h("table", { class: "table dense settings-table as-cards", role: "table", "aria-label": "Configuration" },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Setting", "Value", "Source"].map((title) =>
-      h("th", { role: "columnheader", scope: "col" }, title)))),
-    h("tbody", { role: "rowgroup" }, list.map(({ key, value, source }) => h("tr", { role: "row", class: source === "default" ? "default" : null },
-      h("td", { role: "cell", class: "wide" }, h("code", null, key)), cell("Value", h("code", null, shown(value))),
-      cell("Source", source === "default" ? h("span", { class: "muted" }, "default") : tag(source))))));
+function settingsTable(list) {
+  return table("Configuration", "dense settings-table", ["Setting", "Value", "Source"], list.map(({ key, value, source }) =>
+    row({ class: source === "default" && "default" },
+      cell(null, h("code", null, key), "wide"), cell("Value", h("code", null, shown(value))),
+      cell("Source", source === "default" ? h("span", { class: "muted" }, "default") : tag(source)))));
 }
 
 function shown(value) {

@@ -4,7 +4,7 @@ import { timeOfDay } from "../lib/format.js";
 import { keepBalances } from "../lib/balances.js";
 import { reconnect } from "../lib/live.js";
 import { toggleMask } from "../lib/prefs.js";
-import { Router } from "../lib/router.js";
+import { followAddress } from "../lib/router.js";
 import { watch } from "../lib/store.js";
 import { keepNotifying } from "../parts/notify.js";
 import { themeButton } from "../parts/theme.js";
@@ -46,41 +46,27 @@ const SECTIONS = [
 
 /** @param {{leave: () => void}} options */
 export function mountShell(root, scope, { leave }) {
-  const main = h("main", { class: "main", id: "main" });
-  const outlet = h("div", { class: "outlet" });
-  main.append(staleBar(scope), outlet);
+  const outlet = h("div");
+  const main = h("main", { class: "main", id: "main" }, staleBar(scope), outlet);
   const links = new Map(SECTIONS.map(([name, href, text]) => [name, navLink(name, href, text)]));
   const wanting = h("span", { class: "count", hidden: true });
   links.get("accounts").append(wanting);
-  root.append(
-    h(
-      "div",
-      { class: "shell" },
-      h("a", { class: "skip", href: "#main", on: { click: (event) => skip(event, main) } }, "Skip to content"),
-      topbar(scope, leave),
-      h(
-        "div",
-        { class: "sidebar" },
-        brand(),
-        h("nav", { class: "nav", "aria-label": "Main" }, h("ul", null, [...links.values()].map((link) => h("li", null, link)))),
-        h(
-          "div",
-          { class: "sidebar-foot" },
-          liveMark(scope),
-          h("div", { class: "tools" }, tools(scope, leave)),
-        ),
-      ),
-      main,
-    ),
-  );
+  root.append(h("div", { class: "shell" },
+    h("a", { class: "skip", href: "#main", on: { click: (event) => skip(event, main) } }, "Skip to content"),
+    h("header", { class: "topbar" }, brand(), liveMark(scope), tools(scope, leave)),
+    h("div", { class: "sidebar" },
+      brand(),
+      h("nav", { class: "nav", "aria-label": "Main" }, h("ul", null, [...links.values()].map((link) => h("li", null, link)))),
+      h("div", { class: "sidebar-foot stack tight" }, liveMark(scope), h("div", { class: "tools" }, tools(scope, leave)))),
+    main));
   keepBalances(scope);
   keepNotifying(scope);
   watch(["overview"], ({ overview: facts }) => countWanting(wanting, facts), scope);
-  new Router(ROUTES, outlet, (screen, first) => {
+  followAddress(ROUTES, outlet, (screen, first) => {
     for (const [name, link] of links) set(link, "aria-current", name === screen.section ? "page" : null);
     window.scrollTo(0, 0);
     if (!first) outlet.querySelector("h1")?.focus({ preventScroll: true });
-  }).start(scope);
+  }, scope);
 }
 
 function brand() {
@@ -102,10 +88,6 @@ function countWanting(element, facts) {
   const total = (numbers.reauthRequired ?? 0) + (numbers.suspended ?? 0) + (numbers.invalid ?? 0);
   element.hidden = !total;
   element.replaceChildren(String(total), h("span", { class: "visually-hidden" }, " need attention"));
-}
-
-function topbar(scope, leave) {
-  return h("header", { class: "topbar" }, brand(), liveMark(scope), tools(scope, leave));
 }
 
 function tools(scope, leave) {
@@ -137,13 +119,8 @@ function liveMark(scope) {
 /** Across the top while what is shown may be out of date. */
 function staleBar(scope) {
   const text = h("p");
-  const bar = h(
-    "div",
-    { class: "stale-bar", role: "status" },
-    icon("offline"),
-    text,
-    button({ text: "Reconnect", small: true, onClick: reconnect }),
-  );
+  const bar = h("div", { class: "stale-bar row", role: "status" },
+    icon("offline"), text, button({ text: "Reconnect", small: true, onClick: reconnect }));
   watch(["live"], ({ live }) => {
     bar.hidden = live.status !== "stale";
     if (live.status === "stale") say(text, `The connection is lost. What you see is as of ${timeOfDay(live.since)}.`);
