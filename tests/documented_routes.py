@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from kiro_rs_py.config import Config
+from kiro_rs_py.convert.calibration import Calibrations
 from kiro_rs_py.serve.admin.api import Api
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.wiring import Admin
 from kiro_rs_py.serve.app import Route
-from kiro_rs_py.serve.run import Server
+from kiro_rs_py.serve.key_file import KeyFile
+from kiro_rs_py.serve.key_keeper import ClientKeys
+from kiro_rs_py.serve.run import Server, Upstream
+from kiro_rs_py.upstream.catalog import LiveModels
 
 _CONFIG = Config(api_key="sk-client-3f9c27d1b8a6", admin_api_key="sk-admin-3f9c27d1b8a6")
 
@@ -33,7 +38,8 @@ def admin_endpoints() -> list[tuple[str, str]]:
 
 def _routes() -> Mapping[str, Route]:
     nothing = cast("Any", _Nothing())
-    server = Server(_CONFIG, nothing, nothing)
-    house = House(_CONFIG, nothing, nothing, nothing, nothing, nothing, keys=nothing)
+    models, keys = LiveModels(nothing, nothing, nothing), ClientKeys(KeyFile(Path("keys")))
+    house = House(_CONFIG, nothing, nothing, nothing, nothing, nothing, models, keys)
+    server = Server(_CONFIG, Upstream(nothing, house, Calibrations(), None))
     server.mount(Admin(house, base_url="", in_flight=lambda: 0, sources={}, spawn=nothing))
     return server.app._routes

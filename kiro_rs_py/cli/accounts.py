@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.shared import Common, account_config, common_of
+from kiro_rs_py.cli.terminal import print_json, print_table, prompting, stdin_is_terminal
+from kiro_rs_py.cli.wording import describe_expiry, describe_span, login_of, name_of, printable
+from kiro_rs_py.errors import NotFound
 
 if TYPE_CHECKING:
-    from kiro_rs_py.errors import NotFound
-    from kiro_rs_py.upstream.pool import CredentialPool
+    from kiro_rs_py.convert.anthropic import JsonObject
+    from kiro_rs_py.upstream.credential import Credential
+    from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
 
 _HELP = """List and change the stored accounts.
 
@@ -25,6 +30,8 @@ Examples:
   kiro-rs-py accounts disable 2
 """
 
+COLUMNS = ("id", "account", "login", "plan", "state", "expires", "priority")
+
 T = TypeVar("T")
 
 app = typer.Typer(name="accounts", help=_HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -35,10 +42,7 @@ IdsArgument = Annotated[list[int], typer.Argument(metavar="ID...", help="The acc
 
 @app.command("list")
 def list_accounts(
-    context: typer.Context,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
+    as_json: JsonOption = False, config: ConfigOption = None, credentials: CredentialsOption = None
 ) -> None:
     """List all accounts with their state.
 
@@ -49,21 +53,72 @@ def list_accounts(
       kiro-rs-py accounts list
       kiro-rs-py accounts list --json
     """
-    from kiro_rs_py.cli.account_list import show
 
-    async def work(pool: CredentialPool) -> None:
-        show(pool, as_json=as_json)
+    async def snapshot(pool: CredentialPool) -> list[tuple[CredentialStatus, Credential]]:
+        return [(status, pool.credential(status.id)) for status in pool.snapshot()]
 
-    _with_pool(Common(config, credentials).over(context), work)
+    accounts = _with_pool(common_of(config, credentials), snapshot)
+    now = datetime.now(UTC)
+    if as_json:
+        print_json([to_json(status, credential) for status, credential in accounts])
+        return
+    if not accounts:
+        print("There is no account yet. `kiro-rs-py login` adds one, `kiro-rs-py import-token` too.", file=sys.stderr)
+        return
+    print_table(COLUMNS, [row(status, credential, now) for status, credential in accounts])
+    for status, _ in accounts:
+        if status.cause and status.state != "active":
+            print(f"{name_of(status)}: {status.cause}", file=sys.stderr)
+
+
+def row(status: CredentialStatus, credential: Credential, now: datetime) -> tuple[str, ...]:
+    """The cells of one account."""
+    names = [status.label, status.email]
+    state: str = status.state
+    if status.until is not None and status.state != "active":
+        state += f" for {describe_span(status.until - now)}"
+    return (
+        "-" if status.in_memory_only else str(status.id),
+        " ".join(printable(name) for name in names if name) or "-",
+        login_of(credential),
+        printable(status.subscription_title or "-"),
+        state,
+        describe_expiry(status.expires_at, now) if status.auth_method != "api_key" else "-",
+        str(status.priority),
+    )
+
+
+def to_json(status: CredentialStatus, credential: Credential) -> JsonObject:
+    """All but the secrets, in the words of the credentials file."""
+    from kiro_rs_py.upstream.credential import format_time
+
+    def time(moment: datetime | None) -> str | None:
+        return format_time(moment) if moment else None
+
+    return {
+        "id": status.id,
+        "label": status.label,
+        "email": status.email,
+        "authMethod": status.auth_method,
+        "provider": credential.provider,
+        "startUrl": credential.start_url,
+        "region": credential.auth_region or credential.region,
+        "subscriptionTitle": status.subscription_title,
+        "priority": status.priority,
+        "state": status.state,
+        "cause": status.cause or None,
+        "since": time(status.since),
+        "until": time(status.until),
+        "expiresAt": time(status.expires_at),
+        "clientSecretExpiresAt": time(credential.client_secret_expires_at),
+        "successCount": status.success_count,
+        "failureCount": status.failure_count,
+        "lastUsedAt": time(status.last_used_at),
+    }
 
 
 @app.command("enable")
-def enable(
-    context: typer.Context,
-    ids: IdsArgument,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-) -> None:
+def enable(ids: IdsArgument, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """Use accounts again.
 
     Also forgets automatic states, such as a pause or a used-up quota.
@@ -73,42 +128,22 @@ def enable(
       kiro-rs-py accounts enable 2
       kiro-rs-py accounts enable 2 3
     """
-    _switch(Common(config, credentials).over(context), ids, disabled=False)
+    _change(common_of(config, credentials), ids, lambda pool, number: pool.set_disabled(number, False), "enabled")
 
 
 @app.command("disable")
-def disable(
-    context: typer.Context,
-    ids: IdsArgument,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-) -> None:
+def disable(ids: IdsArgument, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """Take accounts out of use without removing them.
 
     \b
     Examples:
       kiro-rs-py accounts disable 2
     """
-    _switch(Common(config, credentials).over(context), ids, disabled=True)
-
-
-def _switch(common: Common, ids: list[int], *, disabled: bool) -> None:
-    async def work(pool: CredentialPool) -> None:
-        from kiro_rs_py.cli.account_names import name_of
-
-        for credential_id in _known(pool, ids):
-            try:
-                await pool.set_disabled(credential_id, disabled)
-            except LookupError:
-                raise _gone(credential_id) from None
-            print(f"{name_of(pool.credential(credential_id))}: {'disabled' if disabled else 'enabled'}")
-
-    _with_pool(common, work)
+    _change(common_of(config, credentials), ids, lambda pool, number: pool.set_disabled(number, True), "disabled")
 
 
 @app.command("priority")
 def priority(
-    context: typer.Context,
     credential_id: IdArgument,
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, max=2**32 - 1, help="0 is used first.")],
     config: ConfigOption = None,
@@ -120,12 +155,11 @@ def priority(
     Examples:
       kiro-rs-py accounts priority 2 10
     """
-    _patch(Common(config, credentials).over(context), credential_id, "priority", number or None, f"priority {number}")
+    _patch(common_of(config, credentials), credential_id, {"priority": number or None}, f"priority {number}")
 
 
 @app.command("rename")
 def rename(
-    context: typer.Context,
     credential_id: IdArgument,
     label: Annotated[str, typer.Argument(metavar="LABEL", help='Any text; "" takes the label away.')],
     config: ConfigOption = None,
@@ -142,27 +176,18 @@ def rename(
     if len(text) > 64 or not text.isprintable():
         raise typer.BadParameter("Use at most 64 printable characters.", param_hint="LABEL")
     done = f"label {text}" if text else "label taken away"
-    _patch(Common(config, credentials).over(context), credential_id, "label", text or None, done)
+    _patch(common_of(config, credentials), credential_id, {"label": text or None}, done)
 
 
-def _patch(common: Common, credential_id: int, member: str, value: int | str | None, done: str) -> None:
-    async def work(pool: CredentialPool) -> None:
-        from kiro_rs_py.cli.account_names import name_of
+def _patch(common: Common, credential_id: int, members: JsonObject, done: str) -> None:
+    def patch(pool: CredentialPool, number: int) -> Awaitable[object]:
+        return pool.edit(lambda document: document.patch(number, members))
 
-        _known(pool, [credential_id])
-        before = name_of(pool.credential(credential_id))
-        try:
-            await pool.edit(lambda document: document.patch(credential_id, {member: value}))
-        except LookupError:
-            raise _gone(credential_id) from None
-        print(f"{before}: {done}")
-
-    _with_pool(common, work)
+    _change(common, [credential_id], patch, done)
 
 
 @app.command("remove")
 def remove(
-    context: typer.Context,
     ids: IdsArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: ConfigOption = None,
@@ -177,35 +202,19 @@ def remove(
       kiro-rs-py accounts remove 2
       kiro-rs-py accounts remove 2 3 --yes
     """
-    common = Common(config, credentials).over(context)
+    common = common_of(config, credentials)
     if not yes:
         _confirm(common, ids)
 
-    async def work(pool: CredentialPool) -> None:
-        from kiro_rs_py.cli.account_names import name_of
-
-        for credential_id in _known(pool, ids):
-            name = name_of(pool.credential(credential_id))
-            try:
-                await pool.edit(lambda document, gone=credential_id: document.remove(gone))  # type: ignore[misc]
-            except LookupError:
-                raise _gone(credential_id) from None
-            print(f"{name}: removed")
-
-    _with_pool(common, work)
+    _change(common, ids, lambda pool, number: pool.edit(lambda document: document.remove(number)), "removed")
 
 
 def _confirm(common: Common, ids: list[int]) -> None:
     """Ask the person at the terminal; without one, --yes is the answer."""
-    from kiro_rs_py.cli.session import stdin_is_terminal
-    from kiro_rs_py.cli.terminal import prompting
-
     if not (stdin_is_terminal() and sys.stderr.isatty()):
         raise typer.BadParameter("There is no terminal to ask on; add --yes.", param_hint="--yes")
 
     async def names(pool: CredentialPool) -> list[str]:
-        from kiro_rs_py.cli.account_names import name_of
-
         return [name_of(pool.credential(credential_id)) for credential_id in _known(pool, ids)]
 
     for name in _with_pool(common, names):
@@ -218,10 +227,28 @@ def _confirm(common: Common, ids: list[int]) -> None:
         raise typer.Exit(1)
 
 
+def _change(
+    common: Common, ids: list[int], change: Callable[[CredentialPool, int], Awaitable[object]], done: str
+) -> None:
+    """Change each account and say so."""
+
+    async def work(pool: CredentialPool) -> None:
+        for number in _known(pool, ids):
+            name = name_of(pool.credential(number))
+            try:
+                await change(pool, number)
+            except LookupError:
+                raise NotFound(
+                    f"Account #{number} was removed meanwhile. `kiro-rs-py accounts list` shows what is left."
+                ) from None
+            print(f"{name}: {done}")
+
+    _with_pool(common, work)
+
+
 def _known(pool: CredentialPool, ids: list[int]) -> list[int]:
     """The ids, each once. Raises NotFound before anything is changed if one is not there, or not in the file."""
     from kiro_rs_py.cli.session import chosen
-    from kiro_rs_py.errors import NotFound
 
     for status in chosen(pool, ids):
         if status.in_memory_only and status.id in ids:
@@ -229,14 +256,8 @@ def _known(pool: CredentialPool, ids: list[int]) -> list[int]:
     return list(dict.fromkeys(ids))
 
 
-def _gone(credential_id: int) -> NotFound:
-    from kiro_rs_py.errors import NotFound
-
-    return NotFound(f"Account #{credential_id} was removed meanwhile. `kiro-rs-py accounts list` shows what is left.")
-
-
 def _with_pool(common: Common, function: Callable[[CredentialPool], Awaitable[T]]) -> T:
-    from kiro_rs_py.cli.session import account_config, open_offline_pool, run_command
+    from kiro_rs_py.cli.session import open_offline_pool, run_command
 
     settings = account_config(common)
 

@@ -15,12 +15,12 @@ from kiro_rs_py.cli.doctor import doctor
 from kiro_rs_py.cli.import_token import import_token
 from kiro_rs_py.cli.login import login
 from kiro_rs_py.cli.models import models
-from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
 from kiro_rs_py.cli.refresh import refresh
 from kiro_rs_py.cli.run import run
 from kiro_rs_py.cli.serve import serve
-from kiro_rs_py.cli.shared import Common
-from kiro_rs_py.cli.version import version
+from kiro_rs_py.cli.shared import OPTIONS_BEFORE, Common
+from kiro_rs_py.cli.terminal import print_json
 
 PROGRAM = "kiro-rs-py"
 
@@ -68,13 +68,13 @@ def before_command(
     ] = False,
 ) -> None:
     """Keep the options given before the command. Given without a command they mean ``serve``, as kiro-rs has it."""
-    context.obj = Common(config, credentials, log_level, log_format)
+    OPTIONS_BEFORE.set(Common(config, credentials, log_level, log_format))
     if context.invoked_subcommand is not None:
         return
     if config is None and credentials is None:
         print(context.get_help())
         raise typer.Exit
-    context.invoke(serve, context)
+    serve()
 
 
 app.command("serve")(serve)
@@ -89,7 +89,26 @@ app.command("count-tokens")(count_tokens)
 app.command("models")(models)
 app.command("decode")(decode)
 app.command("doctor")(doctor)
-app.command("version")(version)
+
+
+@app.command("version")
+def version(as_json: JsonOption = False) -> None:
+    """Print the version, Python's version and the platform.
+
+    \b
+    Examples:
+      kiro-rs-py version
+      kiro-rs-py version --json
+    """
+    import platform
+
+    python, system = platform.python_version(), platform.platform(terse=True)
+    if as_json:
+        print_json({"version": __version__, "python": python, "platform": system})
+    else:
+        print(f"{PROGRAM} {__version__} (Python {python}, {system})")
+
+
 app.add_typer(config_commands.app, name="config")
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
-
-if TYPE_CHECKING:
-    from kiro_rs_py.cli.balances import Balances
+from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.shared import account_config, common_of
 
 DEFAULT_PAUSE = 60.0
 SHORTEST_PAUSE = 30.0
@@ -18,7 +16,6 @@ SHORTEST_PAUSE = 30.0
 
 
 def balance(
-    context: typer.Context,
     seconds: Annotated[
         float | None, typer.Argument(metavar="[SECONDS]", help="With --watch: the pause, 60 if not given.")
     ] = None,
@@ -44,19 +41,18 @@ def balance(
       kiro-rs-py balance --id 2 --json
       kiro-rs-py balance --watch 300
     """
-    from kiro_rs_py.cli.balance_view import show
-    from kiro_rs_py.cli.balances import ask_balances, repeat
-    from kiro_rs_py.cli.outcome import ExitCode
-    from kiro_rs_py.cli.session import account_config, open_session, run_command
+    from kiro_rs_py.cli.balances import Balances, ask_balances, repeat, show
+    from kiro_rs_py.cli.session import Session, run_command
 
     if seconds is not None and not watch:
         raise typer.BadParameter("SECONDS go with --watch.", param_hint="SECONDS")
     if seconds is not None and not SHORTEST_PAUSE <= seconds <= 86_400:
         raise typer.BadParameter(f"Use {SHORTEST_PAUSE:g} to 86400 seconds.", param_hint="SECONDS")
-    settings = account_config(Common(config, credentials, log_level, log_format).over(context))
+    settings = account_config(common_of(config, credentials, log_level, log_format))
 
     async def look() -> Balances:
-        async with open_session(settings) as session, session.pool() as pool:
+        session = Session(settings)
+        async with session.pool() as pool:
             return await ask_balances(session, pool, tuple(ids or ()))
 
     async def work() -> int:

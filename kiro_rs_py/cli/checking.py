@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from kiro_rs_py.cli.outcome import ExitCode
 from kiro_rs_py.config.access_keys import is_hashed
-from kiro_rs_py.config.reader import Effective, examine_config
+from kiro_rs_py.config.reader import Effective, Inputs, examine_config
 from kiro_rs_py.config.serving import serving_problems
 from kiro_rs_py.convert.models import catalog_from_settings
 from kiro_rs_py.errors import ConfigError, CredentialFileError
-
-if TYPE_CHECKING:
-    from kiro_rs_py.config.reader import Inputs
 
 
 @dataclass(slots=True)

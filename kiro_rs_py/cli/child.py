@@ -74,25 +74,20 @@ async def with_signals(child: Child, work: Callable[[], Awaitable[None]]) -> int
     Signals are the child's while it runs. Before and after, they end ``work``.
     """
     interrupted = 0
+    numbers = {getattr(signal, name) for name in _NAMES if hasattr(signal, name)}
+    with trio.open_signal_receiver(*numbers) as received:
+        async with trio.open_nursery() as nursery:
 
-    async def obey(scope: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
-        nonlocal interrupted
-        numbers = {getattr(signal, name) for name in _NAMES if hasattr(signal, name)}
-        with trio.open_signal_receiver(*numbers) as received:
-            task_status.started()
-            async for number in received:
-                if not child.pass_on(number):
-                    interrupted = number
-                    scope.cancel()
+            async def obey() -> None:
+                nonlocal interrupted
+                async for number in received:
+                    if not child.pass_on(number):
+                        interrupted = number
+                        nursery.cancel_scope.cancel()
 
-    async with trio.open_nursery() as nursery:
-
-        async def listen(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-            await obey(nursery.cancel_scope, task_status)
-
-        await nursery.start(listen)
-        await work()
-        nursery.cancel_scope.cancel()
+            nursery.start_soon(obey)
+            await work()
+            nursery.cancel_scope.cancel()
     return child.code if child.code is not None else 128 + interrupted
 
 

@@ -1,18 +1,22 @@
-"""``config``: init, check, show, path."""
+"""``config``: init, check, show, hash-key, path."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
-from kiro_rs_py.cli.shared import Common, inputs_of, open_settings
+from kiro_rs_py.cli.outcome import ExitCode, warn
+from kiro_rs_py.cli.shared import common_of, inputs_of, open_settings
+from kiro_rs_py.cli.terminal import print_json, print_table, prompting, stdin_is_terminal
+from kiro_rs_py.errors import ConfigError, KiroError
 
 if TYPE_CHECKING:
-    from kiro_rs_py.config.reader import Effective, Inputs
+    from kiro_rs_py.config.reader import Inputs
 
 _HELP = """Write, check and explain the configuration.
 
@@ -22,17 +26,11 @@ Examples:
   kiro-rs-py config check
 """
 
-app = typer.Typer(
-    name="config",
-    help=_HELP,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = typer.Typer(name="config", help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("init")
 def init(
-    context: typer.Context,
     config: ConfigOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing file; the old one is kept as .bak.")
@@ -49,10 +47,9 @@ def init(
       kiro-rs-py config init -c ./config.toml
     """
     from kiro_rs_py.config.template import fresh_key, render_template
-    from kiro_rs_py.errors import KiroError
     from kiro_rs_py.upstream.atomic import replace_file
 
-    inputs = inputs_of(Common(config).over(context))
+    inputs = inputs_of(common_of(config))
     path = inputs.config or inputs.folders.user_config / "config.toml"
     if path.suffix.lower() == ".json":
         raise KiroError(f"{path}: init writes TOML, so that it can explain each key. Name a .toml file.")
@@ -68,8 +65,6 @@ def init(
 
 def _explain_next_step(inputs: Inputs, path: Path) -> None:
     """Tell on stderr how to go on, and when another file would be read instead of the new one."""
-    import sys
-
     from kiro_rs_py.config.files import find_config_file
 
     read = find_config_file(None, inputs.folders)
@@ -80,12 +75,7 @@ def _explain_next_step(inputs: Inputs, path: Path) -> None:
 
 
 @app.command("check")
-def check(
-    context: typer.Context,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def check(config: ConfigOption = None, credentials: CredentialsOption = None, as_json: JsonOption = False) -> None:
     """Check what `serve` needs; list all problems at once.
 
     Ends with 0 if it can serve, 3 if the configuration is wrong, 4 if the credentials file is.
@@ -96,11 +86,8 @@ def check(
       kiro-rs-py config check -c config.json && kiro-rs-py serve -c config.json
     """
     from kiro_rs_py.cli.checking import check_all
-    from kiro_rs_py.cli.outcome import ExitCode, warn
-    from kiro_rs_py.cli.terminal import print_json
-    from kiro_rs_py.errors import ConfigError
 
-    found = check_all(inputs_of(Common(config, credentials).over(context)))
+    found = check_all(inputs_of(common_of(config, credentials)))
     if as_json:
         problems = [*found.config_problems, *found.credential_problems]
         print_json({"ok": not problems, "problems": problems, "warnings": found.warnings})
@@ -115,12 +102,7 @@ def check(
 
 
 @app.command("show")
-def show(
-    context: typer.Context,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def show(config: ConfigOption = None, credentials: CredentialsOption = None, as_json: JsonOption = False) -> None:
     """Show every setting and where its value comes from.
 
     Secrets are masked.
@@ -130,10 +112,10 @@ def show(
       kiro-rs-py config show
       KIRO_RS_PORT=9000 kiro-rs-py config show --json
     """
-    from kiro_rs_py.cli.terminal import print_json, print_table
+    from kiro_rs_py.config.keys import KEYS, masked
 
-    settings = open_settings(Common(config, credentials).over(context))
-    rows = _shown(settings)
+    settings = open_settings(common_of(config, credentials))
+    rows = [(name, masked(key, getattr(settings.config, name)), settings.sources[name]) for name, key in KEYS.items()]
     if as_json:
         print_json(
             {
@@ -143,15 +125,6 @@ def show(
         )
         return
     print_table(("setting", "value", "source"), [(name, _plain(value), source) for name, value, source in rows])
-
-
-def _shown(settings: Effective) -> list[tuple[str, object, str]]:
-    """Name, value fit for eyes and JSON, source."""
-    from kiro_rs_py.config.keys import KEYS
-    from kiro_rs_py.config.masking import masked
-
-    config = settings.config
-    return [(name, masked(key, getattr(config, name)), settings.sources[name]) for name, key in KEYS.items()]
 
 
 def _plain(value: object) -> str:
@@ -169,9 +142,7 @@ def _plain(value: object) -> str:
 
 
 @app.command("hash-key")
-def hash_key(
-    admin: Annotated[bool, typer.Option("--admin", help="It is the admin_api_key.")] = False,
-) -> None:
+def hash_key(admin: Annotated[bool, typer.Option("--admin", help="It is the admin_api_key.")] = False) -> None:
     """Print the line that holds a key's hash in its place.
 
     Asks for the key without showing it, or reads it from stdin. Keep the key where your clients take it from: the
@@ -182,19 +153,40 @@ def hash_key(
       kiro-rs-py config hash-key
       pass show kiro/proxy | kiro-rs-py config hash-key
     """
-    from kiro_rs_py.cli.key_entry import read_key
     from kiro_rs_py.config.access_keys import hashed
 
-    print(f'{"admin_api_key" if admin else "api_key"} = "{hashed(read_key())}"')
+    print(f'{"admin_api_key" if admin else "api_key"} = "{hashed(_read_key())}"')
+
+
+def _read_key() -> str:
+    """The key, fit for a header. What it is worth can be said only now, when it is seen: a weak one is warned of.
+
+    :raises typer.BadParameter: there is none, or it cannot be one.
+    """
+    import getpass
+
+    from kiro_rs_py.config.access_keys import is_hashed
+    from kiro_rs_py.config.serving import weakness_of
+    from kiro_rs_py.config.values import visible_text
+
+    with prompting():
+        text = getpass.getpass("Key (hidden): ", stream=sys.stderr) if stdin_is_terminal() else sys.stdin.readline()
+    try:
+        key = visible_text.check(text.strip(), Path())
+    except ValueError as exc:
+        raise typer.BadParameter(f"A key {exc}.", param_hint="the key") from None
+    if not isinstance(key, str):
+        raise typer.BadParameter("There is none.", param_hint="the key")
+    if is_hashed(key):
+        raise typer.BadParameter("That is a hash already.", param_hint="the key")
+    if weakness := weakness_of(key):
+        # A fast hash does not slow a guesser down: only a long random key is safe in a file that others may read.
+        warn([f"This key is {weakness}: it can be guessed from its hash. `kiro-rs-py config init` makes better ones."])
+    return key
 
 
 @app.command("path")
-def path(
-    context: typer.Context,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def path(config: ConfigOption = None, credentials: CredentialsOption = None, as_json: JsonOption = False) -> None:
     """Show which configuration and credentials files are used.
 
     \b
@@ -202,10 +194,9 @@ def path(
       kiro-rs-py config path
       ls -l "$(kiro-rs-py config path --json | jq -r .credentials)"
     """
-    from kiro_rs_py.cli.terminal import print_json, print_table
     from kiro_rs_py.config.reader import read_config
 
-    inputs = inputs_of(Common(config, credentials).over(context))
+    inputs = inputs_of(common_of(config, credentials))
     settings = read_config(inputs)
     new = inputs.folders.user_config / "config.toml"
     files = {"config": settings.path or new, "credentials": settings.config.credentials_path}

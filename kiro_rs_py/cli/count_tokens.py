@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common, start_logging
+from kiro_rs_py.cli.shared import common_of, start_logging
 
 
 def count_tokens(
-    context: typer.Context,
     file: Annotated[
         str | None,
         typer.Argument(metavar="[FILE]", help="A Messages API request as JSON; - reads stdin.", show_default=False),
@@ -41,8 +40,8 @@ def count_tokens(
       kiro-rs-py count-tokens --text "How many tokens is this?"
       curl -s https://example.com/request.json | kiro-rs-py count-tokens -
     """
-    common = Common(config, credentials, log_level, log_format).over(context)
-    start_logging(common, common.log_format or "text")
+    common = common_of(config, credentials, log_level, log_format)
+    start_logging(common)
     if (file is None) == (text is None):
         raise typer.BadParameter("Give either a FILE (- for stdin) or --text.", param_hint="FILE")
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from kiro_rs_py.cli.options import JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common, start_logging
+from kiro_rs_py.cli.shared import common_of, start_logging
+from kiro_rs_py.cli.terminal import is_fancy, print_json
 
 
 def decode(
-    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -35,12 +35,9 @@ def decode(
       xxd answer.bin | kiro-rs-py decode -
       kiro-rs-py decode AAAAEAAAAAAFwkjrfZjI/w==
     """
-    common = Common(log_level=log_level, log_format=log_format).over(context)
-    start_logging(common, common.log_format or "text")
+    start_logging(common_of(log_level=log_level, log_format=log_format))
 
-    from kiro_rs_py.cli.frame_source import read_frames
-    from kiro_rs_py.cli.frame_view import json_of, lines_of, summary_of
-    from kiro_rs_py.cli.terminal import is_fancy, print_json
+    from kiro_rs_py.cli.frames import json_of, lines_of, read_frames, summary_of
     from kiro_rs_py.codec.inspection import inspect
 
     pieces = list(inspect(read_frames(source)))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.serve.listener import ServerAddress
+from kiro_rs_py.errors import BindError
+from kiro_rs_py.serve.listener import ServerAddress, bind
 from kiro_rs_py.serve.run import serve
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
@@ -94,13 +94,7 @@ def _write_accounts(path: Path, simulator: Simulator) -> None:
 def first_free_port(host: str) -> int:
     """8080 or the first free port after it; 8080 if none is, for the error that then names it."""
     for port in range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                probe.listen()
-            except OSError:
-                continue
+        with suppress(BindError):
+            bind(host, port).close()
             return port
     return FIRST_PORT

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
-from kiro_rs_py.cli.shared import Common, inputs_of
+from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.shared import common_of, inputs_of
+from kiro_rs_py.cli.terminal import is_fancy, print_json
+from kiro_rs_py.cli.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kiro_rs_py.cli.checks.findings import Finding
 
 
 def doctor(
-    context: typer.Context,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody; look at this machine only.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -34,10 +35,8 @@ def doctor(
       kiro-rs-py doctor --offline --json
     """
     from kiro_rs_py.cli.checks.examination import examine
-    from kiro_rs_py.cli.outcome import ExitCode
-    from kiro_rs_py.cli.terminal import print_json
 
-    found = examine(inputs_of(Common(config, credentials).over(context)), offline=offline)
+    found = examine(inputs_of(common_of(config, credentials)), offline=offline)
     broken = any(finding.level == "error" for finding in found)
     if as_json:
         print_json({"ok": not broken, "findings": [finding.to_json() for finding in found]})
@@ -47,9 +46,6 @@ def doctor(
 
 
 def _print(found: Sequence[Finding]) -> None:
-    from kiro_rs_py.cli.account_names import printable
-    from kiro_rs_py.cli.terminal import is_fancy
-
     colours = {"ok": "32", "note": "36", "warning": "33", "error": "31"}
     for finding in found:
         level = f"{finding.level:<7}"

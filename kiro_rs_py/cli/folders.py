@@ -1,4 +1,4 @@
-"""Where this user's files are looked for."""
+"""Where this user's files are looked for. A module of its own, since ``count-tokens`` has no time for more."""
 
 from __future__ import annotations
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import typer
 
-from kiro_rs_py.cli.environment_key import KEY_VARIABLE
-from kiro_rs_py.cli.session import stdin_is_terminal, tell
-from kiro_rs_py.cli.terminal import prompting
+from kiro_rs_py.cli.shared import KEY_VARIABLE
+from kiro_rs_py.cli.terminal import prompting, stdin_is_terminal, tell
 from kiro_rs_py.errors import UnusableSource
 from kiro_rs_py.upstream.sources import Found, SourceName, read_text
 from kiro_rs_py.upstream.token_places import (

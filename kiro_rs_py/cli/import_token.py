@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.shared import account_config, common_of
+from kiro_rs_py.cli.terminal import print_json
 
 SourceChoice = Literal["kiro-ide", "kiro-cli", "kam", "kiro-rs", "api-key", "token"]
 
 
 def import_token(
-    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(metavar="[SOURCE]", help="A file or folder, or - for stdin; nothing looks around."),
@@ -46,19 +47,12 @@ def import_token(
       pass show kiro/key | kiro-rs-py import-token -
     """
     from kiro_rs_py.cli.import_sources import find_source
-    from kiro_rs_py.cli.importing import Imported, import_accounts
-    from kiro_rs_py.cli.outcome import ExitCode
-    from kiro_rs_py.cli.session import account_config, open_session, run_command
-    from kiro_rs_py.cli.terminal import print_json
+    from kiro_rs_py.cli.importing import import_accounts
+    from kiro_rs_py.cli.session import Session, run_command
 
-    settings = account_config(Common(config, credentials, log_level, log_format).over(context))
+    settings = account_config(common_of(config, credentials, log_level, log_format))
     found = find_source(source, form)
-
-    async def work() -> list[Imported]:
-        async with open_session(settings) as session:
-            return await import_accounts(session, found, verify=not no_verify)
-
-    results = run_command(work)
+    results = run_command(lambda: import_accounts(Session(settings), found, verify=not no_verify))
     if as_json:
         print_json([result.to_json() for result in results])
     for result in results:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from kiro_rs_py.cli.account_list import login_of
-from kiro_rs_py.cli.account_names import name_of, with_login_remedy
-from kiro_rs_py.cli.durations import describe_expiry
-from kiro_rs_py.cli.session import Session, tell
+from kiro_rs_py.cli.session import Session
+from kiro_rs_py.cli.terminal import tell
+from kiro_rs_py.cli.wording import describe_expiry, login_of, name_of, with_login_remedy
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import KiroError, RefreshRejected, UpstreamUnauthorized
 from kiro_rs_py.upstream.credential import BadField, Credential, parse_credential

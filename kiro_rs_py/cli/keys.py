@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.shared import Common, account_config, common_of
+from kiro_rs_py.cli.terminal import print_json, print_table
+from kiro_rs_py.cli.wording import describe_day, describe_expiry, parse_duration, printable
+from kiro_rs_py.errors import KiroError, NotFound
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from kiro_rs_py.errors import NotFound
     from kiro_rs_py.serve.client_keys import ClientKey
     from kiro_rs_py.serve.key_file import KeyFile
 
@@ -29,16 +32,13 @@ Examples:
 
 app = typer.Typer(name="keys", help=_HELP, no_args_is_help=True, rich_markup_mode=None)
 
+COLUMNS = ("id", "key", "name", "state", "expires", "last used", "requests", "models")
+
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The key's id in `keys list`.")]
 
 
 @app.command("list")
-def list_keys(
-    context: typer.Context,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    credentials: CredentialsOption = None,
-) -> None:
+def list_keys(as_json: JsonOption = False, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """List the created keys; api_key is not among them.
 
     A running server writes down once a minute how often they were used.
@@ -48,14 +48,36 @@ def list_keys(
       kiro-rs-py keys list
       kiro-rs-py keys list --json
     """
-    from kiro_rs_py.cli.key_list import show
+    from kiro_rs_py.serve.client_keys import utc_now
 
-    show(_open(Common(config, credentials).over(context)).load(), as_json=as_json)
+    keys = sorted(_open(common_of(config, credentials)).load(), key=lambda key: key.created_at)
+    now = utc_now()
+    if as_json:
+        from kiro_rs_py.serve.client_keys import entry_of
+
+        print_json([entry_of(key, now) for key in keys])
+    elif keys:
+        print_table(COLUMNS, [row(key, now) for key in keys])
+    else:
+        print("No key was created yet. `kiro-rs-py keys create NAME` makes one.", file=sys.stderr)
+
+
+def row(key: ClientKey, now: datetime) -> tuple[str, ...]:
+    """The cells of one key."""
+    return (
+        key.id,
+        f"{printable(key.prefix)}…",
+        printable(key.name),
+        key.state_at(now),
+        describe_expiry(key.expires_at, now),
+        describe_day(key.last_used_at),
+        str(key.requests),
+        ", ".join(map(printable, key.models)) if key.models else "all",
+    )
 
 
 @app.command("create")
 def create(
-    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who or what uses it.")],
     expires: Annotated[
         str | None,
@@ -76,8 +98,6 @@ def create(
       kiro-rs-py keys create laptop
       kiro-rs-py keys create guest --expires 30d --model claude-sonnet-4-5
     """
-    from kiro_rs_py.cli.key_list import print_created
-    from kiro_rs_py.errors import KiroError
     from kiro_rs_py.serve.client_keys import LONGEST_NAME, MOST_KEYS, is_key_name, new_client_key, utc_now
 
     if not is_key_name(name := name.strip()):
@@ -92,40 +112,41 @@ def create(
             raise KiroError(f"There are {MOST_KEYS} keys, which is the most. Revoke one first.")
         keys[key.id] = key
 
-    _open(Common(config, credentials).over(context)).update(add)
-    print_created(key, secret, as_json=as_json)
+    _open(common_of(config, credentials)).update(add)
+    if as_json:
+        from kiro_rs_py.serve.client_keys import entry_of
+
+        print_json({"key": entry_of(key, utc_now()), "secret": secret})
+        return
+    # The key itself is alone on stdout, so that it can be piped.
+    print(f"{key.id} ({printable(key.name)}) is shown this once:", file=sys.stderr)
+    print(secret)
 
 
 @app.command("enable")
-def enable(
-    context: typer.Context, key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None
-) -> None:
+def enable(key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """Let a disabled key in again.
 
     \b
     Examples:
       kiro-rs-py keys enable key_1a2b3c4d
     """
-    _switch(Common(config, credentials).over(context), key_id, enabled=True)
+    _switch(common_of(config, credentials), key_id, enabled=True)
 
 
 @app.command("disable")
-def disable(
-    context: typer.Context, key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None
-) -> None:
+def disable(key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """Shut a key out until it is enabled again.
 
     \b
     Examples:
       kiro-rs-py keys disable key_1a2b3c4d
     """
-    _switch(Common(config, credentials).over(context), key_id, enabled=False)
+    _switch(common_of(config, credentials), key_id, enabled=False)
 
 
 @app.command("revoke")
-def revoke(
-    context: typer.Context, key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None
-) -> None:
+def revoke(key_id: IdArgument, config: ConfigOption = None, credentials: CredentialsOption = None) -> None:
     """Delete a key for good; the others stay valid.
 
     \b
@@ -137,13 +158,11 @@ def revoke(
         if keys.pop(key_id, None) is None:
             raise _unknown()
 
-    _open(Common(config, credentials).over(context)).update(remove)
+    _open(common_of(config, credentials)).update(remove)
     print(f"{key_id}: revoked")
 
 
 def _switch(common: Common, key_id: str, *, enabled: bool) -> None:
-    from dataclasses import replace
-
     def change(keys: dict[str, ClientKey]) -> None:
         if key_id not in keys:
             raise _unknown()
@@ -154,14 +173,10 @@ def _switch(common: Common, key_id: str, *, enabled: bool) -> None:
 
 
 def _unknown() -> NotFound:
-    from kiro_rs_py.errors import NotFound
-
     return NotFound("There is no key of that id. `kiro-rs-py keys list` shows them.")
 
 
 def _span(text: str | None) -> timedelta | None:
-    from kiro_rs_py.cli.durations import parse_duration
-
     if text is None:
         return None
     try:
@@ -185,7 +200,6 @@ def _checked(models: list[str] | None) -> list[str] | None:
 
 
 def _open(common: Common) -> KeyFile:
-    from kiro_rs_py.cli.session import account_config
     from kiro_rs_py.serve.key_file import KeyFile
 
     return KeyFile.beside(account_config(common).credentials_path)

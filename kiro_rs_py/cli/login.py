@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.outcome import warn
+from kiro_rs_py.cli.shared import account_config, common_of
+from kiro_rs_py.cli.terminal import print_json
+from kiro_rs_py.cli.wording import login_of, name_of, printable
 
 if TYPE_CHECKING:
     from kiro_rs_py.upstream.enrolment import Enrolled
@@ -16,7 +19,6 @@ Provider = Literal["builder-id", "idc", "google", "github"]
 
 
 def login(
-    context: typer.Context,
     provider: Annotated[Provider, typer.Option("--provider", help="Where your account signs in.")] = "builder-id",
     start_url: Annotated[
         str | None,
@@ -50,13 +52,13 @@ def login(
 
     from kiro_rs_py.cli.login_flow import log_in
     from kiro_rs_py.cli.login_screen import Screen
-    from kiro_rs_py.cli.session import account_config, open_session, run_command
+    from kiro_rs_py.cli.session import Session, run_command
 
-    settings = account_config(Common(config, credentials, log_level, log_format).over(context))
+    settings = account_config(common_of(config, credentials, log_level, log_format))
 
     async def work() -> Enrolled:
-        async with open_session(settings) as session:
-            return await log_in(session, Screen(browser=not no_browser), provider, start_url=start_url, region=region)
+        screen = Screen(browser=not no_browser)
+        return await log_in(Session(settings), screen, provider, start_url=start_url, region=region)
 
     _tell(run_command(work), as_json=as_json)
 
@@ -72,11 +74,6 @@ def _check_options(provider: Provider, start_url: str | None, region: str | None
 
 def _tell(enrolled: Enrolled, *, as_json: bool) -> None:
     """One line on stdout, doubts on stderr."""
-    from kiro_rs_py.cli.account_list import login_of
-    from kiro_rs_py.cli.account_names import name_of, printable
-    from kiro_rs_py.cli.outcome import warn
-    from kiro_rs_py.cli.terminal import print_json
-
     credential = enrolled.credential
     warn(enrolled.doubts)
     if credential.disabled:

@@ -10,7 +10,7 @@ import webbrowser
 
 import trio
 
-from kiro_rs_py.cli.session import stdin_is_terminal, tell
+from kiro_rs_py.cli.terminal import stdin_is_terminal, tell
 
 _CLEAR_LINE = "\r\x1b[K"
 _WHITE_ON_BLACK = "\x1b[97;40m"

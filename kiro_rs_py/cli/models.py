@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common, open_settings
+from kiro_rs_py.cli.shared import common_of, open_settings
+from kiro_rs_py.cli.terminal import print_json, print_table
 
 
 def models(
-    context: typer.Context,
     config: ConfigOption = None,
     credentials: CredentialsOption = None,
     as_json: JsonOption = False,
@@ -27,11 +25,10 @@ def models(
       kiro-rs-py models
       kiro-rs-py models --json
     """
-    from kiro_rs_py.cli.terminal import print_json, print_table
     from kiro_rs_py.convert.models import catalog_from_settings
     from kiro_rs_py.upstream.catalog import saved_discovery
 
-    settings = open_settings(Common(config, credentials, log_level, log_format).over(context)).config
+    settings = open_settings(common_of(config, credentials, log_level, log_format)).config
     found = saved_discovery(settings.credentials_path)
     catalog = catalog_from_settings(settings.models).with_discovered(found.models, complete=found.complete)
     entries = catalog.list(thinking_suffix=settings.thinking_suffix)

@@ -1,4 +1,4 @@
-"""The options that all commands share, as Typer knows them."""
+"""The options that commands share, as Typer knows them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,6 @@ LogFormatOption = Annotated[
     LogFormat | None, typer.Option("--log-format", help="Log lines as text or JSON.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DemoOption = Annotated[
+    bool, typer.Option("--demo", help="Play against a simulated Kiro: no account, no configuration, no network.")
+]

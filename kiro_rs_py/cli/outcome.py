@@ -63,14 +63,17 @@ def remedy_for(error: KiroError) -> str | None:
             return None
 
 
-def report(error: KiroError) -> None:
-    """Write an error to stderr: a line for each problem, then the remedy."""
+def _report(error: BaseException) -> int:
+    """Write an error to stderr: a line for each problem, then the remedy. Returns the exit code."""
+    if not isinstance(error, KiroError):
+        return _report_bug(error)
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     remedy = remedy_for(error)
     if remedy:
         print(f"hint: {remedy}", file=sys.stderr)
+    return exit_code_of(error)
 
 
 def warn(warnings: tuple[str, ...] | list[str]) -> None:
@@ -91,7 +94,8 @@ def exit_code_of_run(run: Callable[[list[str]], int], args: list[str]) -> int:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        _abandon_stdout()
+        # The interpreter's own flush at exit must go nowhere, else it complains about the broken pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.FAILED
     except Exception as error:
         code = _report(_only_one(error))
@@ -108,18 +112,6 @@ def _only_one(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
-
-
-def _report(error: BaseException) -> int:
-    if isinstance(error, KiroError):
-        report(error)
-        return exit_code_of(error)
-    return _report_bug(error)
-
-
-def _abandon_stdout() -> None:
-    """Let the interpreter's own flush at exit go nowhere, else it complains about the broken pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: BaseException) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import trio
@@ -18,19 +18,16 @@ import typer
 
 from kiro_rs_py.cli.child import Child, with_signals
 from kiro_rs_py.cli.claude_code import child_environment, find_settings, overruling
-from kiro_rs_py.cli.environment_key import environment_accounts
 from kiro_rs_py.cli.outcome import warn
-from kiro_rs_py.cli.session import tell
-from kiro_rs_py.cli.shared import Common, open_settings, start_logging
+from kiro_rs_py.cli.serving import put_request_ids_into_the_log
+from kiro_rs_py.cli.shared import Common, environment_accounts, is_log_level_named, open_settings, start_logging
+from kiro_rs_py.cli.terminal import tell
+from kiro_rs_py.config import Config
 from kiro_rs_py.config.access_keys import is_hashed
 from kiro_rs_py.config.template import fresh_key
 from kiro_rs_py.errors import CredentialFileError, KiroError
 from kiro_rs_py.serve.listener import ServerAddress
-from kiro_rs_py.serve.request_log import RequestIdFilter
-
-if TYPE_CHECKING:
-    from kiro_rs_py.config import Config
-    from kiro_rs_py.upstream.credential import Credential
+from kiro_rs_py.upstream.credential import Credential
 
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
@@ -62,15 +59,17 @@ def run_client(command: Sequence[str], common: Common, *, cc: bool, demo: bool, 
     be written.
     """
     _warn_of_settings(command[0])
-    proxy = _demo(common) if demo else _account(common)
+    if demo:
+        start_logging(common)
+    proxy = open_demo_proxy() if demo else _account_proxy(common)
     _set_log(common, log_file)
     child = Child(command)
 
     async def work() -> None:
-        async with proxy() as address:
-            url = f"{address.url}/cc" if cc else address.url
+        async with proxy as place:
+            url = f"{place.url}/cc" if cc else place.url
             try:
-                await child.run(child_environment(os.environ, url, address.key))
+                await child.run(child_environment(os.environ, url, place.key))
             except OSError as error:
                 tell(f"error: {command[0]} cannot be run: {error.strerror}.")
                 child.code = NOT_EXECUTABLE
@@ -78,32 +77,26 @@ def run_client(command: Sequence[str], common: Common, *, cc: bool, demo: bool, 
     return trio.run(with_signals, child, work)
 
 
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a proxy is, and the key it takes."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self.url = url
-        self.key = key
+    url: str
+    key: str = field(repr=False)
 
 
-OpenProxy = Callable[[], AbstractAsyncContextManager[Place]]
-
-
-def _demo(common: Common) -> OpenProxy:
+@asynccontextmanager
+async def open_demo_proxy() -> AsyncIterator[Place]:
+    """:func:`open_proxy` with a simulated Kiro behind it."""
     from kiro_rs_py.cli.demo import open_demo
 
-    start_logging(common, common.log_format or "text")
-
-    @asynccontextmanager
-    async def proxy() -> AsyncIterator[Place]:
-        async with open_demo("127.0.0.1", 0) as config, open_proxy(config) as place:
-            yield place
-
-    return proxy
+    async with open_demo("127.0.0.1", 0) as config, open_proxy(config) as place:
+        yield place
 
 
-def _account(common: Common) -> OpenProxy:
-    from kiro_rs_py.upstream.neighbour import find_neighbour
+def _account_proxy(common: Common) -> AbstractAsyncContextManager[Place]:
+    """The proxy that runs already, or one for the length of the block."""
+    from kiro_rs_py.cli.neighbour import find_neighbour
     from kiro_rs_py.upstream.store import CredentialStore
 
     config = open_settings(common).config
@@ -113,19 +106,14 @@ def _account(common: Common) -> OpenProxy:
     key = "" if is_hashed(config.api_key) else config.api_key
     neighbour = find_neighbour(host, config.port, key) if key and config.port else None
     if neighbour is not None and neighbour.takes_key:
-
-        @asynccontextmanager
-        async def reused() -> AsyncIterator[Place]:
-            yield running
-
-        return reused
+        return nullcontext(running)
     accounts = environment_accounts(os.environ)
     if not accounts and not CredentialStore(config.credentials_path).load().credentials:
         raise CredentialFileError("There is no account. `kiro-rs-py login` adds one; --demo needs none.")
     key = key or fresh_key()
     # For one client on this machine: an administration nobody knows the port of would help nobody.
     own = replace(config, host="127.0.0.1", port=0, api_key=key, admin_api_key="", admin_listen=None)
-    return partial(open_proxy, own, accounts)
+    return open_proxy(own, accounts)
 
 
 @asynccontextmanager
@@ -148,20 +136,18 @@ async def open_proxy(config: Config, extra_credentials: Sequence[Credential] = (
 
 def _set_log(common: Common, log_file: Path | None) -> None:
     """Into the file, or nothing but errors: the terminal is the client's."""
-    root = logging.getLogger()
-    handlers = [handler for handler in root.handlers if isinstance(handler, logging.StreamHandler)]
-    for handler in handlers:
-        handler.addFilter(RequestIdFilter())
+    put_request_ids_into_the_log()
     if log_file is not None:
         try:
             descriptor = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         except OSError as error:
             raise KiroError(f"{log_file} cannot be written: {error.strerror}. Name another file.") from error
         stream = os.fdopen(descriptor, "a", encoding="utf-8")
-        for handler in handlers:
-            handler.setStream(stream)
-    elif common.log_level is None and not (os.environ.get("KIRO_RS_LOG") or os.environ.get("RUST_LOG")):
-        root.setLevel(logging.ERROR)
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                handler.setStream(stream)
+    elif not is_log_level_named(common):
+        logging.getLogger().setLevel(logging.ERROR)
 
 
 def _warn_of_settings(program: str) -> None:

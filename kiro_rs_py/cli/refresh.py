@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
-
-if TYPE_CHECKING:
-    from datetime import timedelta
+from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.shared import account_config, common_of
+from kiro_rs_py.cli.terminal import print_json
+from kiro_rs_py.cli.wording import parse_duration
 
 
 def refresh(
-    context: typer.Context,
     if_expiring: Annotated[
         str, typer.Option("--if-expiring", metavar="TIME", help="Refresh what expires within this time: 90s, 15m, 2h.")
     ] = "15m",
@@ -43,17 +42,14 @@ def refresh(
       kiro-rs-py refresh --id 2 --json
       */10 * * * *  kiro-rs-py refresh --quiet
     """
-    from kiro_rs_py.cli.durations import parse_duration
-    from kiro_rs_py.cli.outcome import ExitCode
     from kiro_rs_py.cli.refreshing import Result, Wanted, refresh_accounts
-    from kiro_rs_py.cli.session import account_config, open_session, run_command
-    from kiro_rs_py.cli.terminal import print_json
+    from kiro_rs_py.cli.session import Session, run_command
 
     try:
-        within: timedelta = parse_duration(if_expiring)
+        within = parse_duration(if_expiring)
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint="--if-expiring") from exc
-    settings = account_config(Common(config, credentials, log_level, log_format).over(context), quiet=quiet)
+    settings = account_config(common_of(config, credentials, log_level, log_format), quiet=quiet)
     wanted = Wanted(tuple(ids or ()), everything=everything, within=within)
 
     def tell(results: list[Result]) -> None:
@@ -64,7 +60,7 @@ def refresh(
 
     async def work() -> int:
         # Told before the pool is left: that new tokens could not be saved is found out there, and ends the command.
-        async with open_session(settings) as session, session.pool() as pool:
+        async with Session(settings).pool() as pool:
             results, broken = await refresh_accounts(pool, wanted)
             tell(results)
             failed = any(result.failed for result in results)

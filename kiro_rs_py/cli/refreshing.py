@@ -6,17 +6,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from kiro_rs_py.cli.account_names import name_of, with_login_remedy
-from kiro_rs_py.cli.durations import describe_day, describe_expiry
 from kiro_rs_py.cli.session import chosen, for_each
+from kiro_rs_py.cli.wording import describe_day, describe_expiry, name_of, with_login_remedy
+from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import NotFound, RefreshFailed, RefreshRejected
 from kiro_rs_py.upstream.credential import Credential, format_time
-
-if TYPE_CHECKING:
-    from kiro_rs_py.convert.anthropic import JsonObject
-    from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
+from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
 
 Outcome = Literal["refreshed", "fresh", "no_refresh_needed", "disabled", "failed", "reauth_required"]
 
@@ -89,14 +86,8 @@ async def refresh_accounts(pool: CredentialPool, wanted: Wanted) -> tuple[list[R
 
     Raises NotFound for an unknown id, CredentialFileError when there is no account.
     """
-    statuses = chosen(pool, wanted.ids)
-    results: dict[int, Result] = {}
-
-    async def one(status: CredentialStatus) -> None:
-        results[status.id] = await _refresh(pool, status, wanted)
-
-    await for_each(statuses, one)
-    return [results[status.id] for status in statuses], bool(pool.problems) and not wanted.ids
+    results = await for_each(chosen(pool, wanted.ids), lambda status: _refresh(pool, status, wanted))
+    return results, bool(pool.problems) and not wanted.ids
 
 
 async def _refresh(pool: CredentialPool, status: CredentialStatus, wanted: Wanted) -> Result:

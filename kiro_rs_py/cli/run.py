@@ -7,21 +7,18 @@ from typing import Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, DemoOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import common_of
 
 
 def run(
-    context: typer.Context,
     command: Annotated[
         list[str], typer.Argument(metavar="COMMAND...", help="The client and its arguments.", show_default=False)
     ],
     cc: Annotated[
         bool, typer.Option("--cc", help="Use the /cc routes: answers come whole, with exact input token numbers.")
     ] = False,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Play against a simulated Kiro: no account, no configuration, no network.")
-    ] = False,
+    demo: DemoOption = False,
     log_file: Annotated[
         Path | None,
         typer.Option("--log-file", metavar="PATH", help="Append the log to this file.", show_default=False),
@@ -46,6 +43,6 @@ def run(
     """
     from kiro_rs_py.cli.own_proxy import find_program, run_client
 
-    common = Common(config, credentials, log_level, log_format).over(context)
+    common = common_of(config, credentials, log_level, log_format)
     found = [find_program(command[0]), *command[1:]]
     raise typer.Exit(run_client(found, common, cc=cc, demo=demo, log_file=log_file))

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, LogFormatOption, LogLevelOption
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, DemoOption, LogFormatOption, LogLevelOption
+from kiro_rs_py.cli.shared import common_of
 
 
 def serve(
-    context: typer.Context,
     config: ConfigOption = None,
     credentials: CredentialsOption = None,
     host: Annotated[str | None, typer.Option("--host", help="Listen on this address.", show_default=False)] = None,
@@ -27,9 +26,7 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    demo: Annotated[
-        bool, typer.Option("--demo", help="Play against a simulated Kiro: no account, no configuration, no network.")
-    ] = False,
+    demo: DemoOption = False,
     dump: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +51,7 @@ def serve(
       kiro-rs-py serve --host 0.0.0.0 --port 8990 --log-format json
       kiro-rs-py serve --dump dumps
     """
-    common = Common(config, credentials, log_level, log_format).over(context)
+    common = common_of(config, credentials, log_level, log_format)
 
     from kiro_rs_py.cli.serving import run_proxy
 

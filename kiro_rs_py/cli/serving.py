@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kiro_rs_py.cli.shared import open_settings, start_logging
+from kiro_rs_py.cli.shared import Common, environment_accounts, open_settings, start_logging
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from kiro_rs_py.cli.shared import Common
     from kiro_rs_py.config import Config
     from kiro_rs_py.config.reader import Effective
     from kiro_rs_py.serve.listener import ServerAddress
@@ -36,7 +33,6 @@ def run_proxy(
 
 
 def _serve_account(common: Common, host: str | None, port: int | None, dump: Path | None) -> None:
-    from kiro_rs_py.cli.environment_key import environment_accounts
     from kiro_rs_py.cli.outcome import warn
     from kiro_rs_py.config.access_keys import is_hashed
     from kiro_rs_py.config.reader import DRAWN
@@ -56,7 +52,7 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
     def read_again() -> Config:
         """At each SIGHUP; it sets the log up anew."""
         again = read()
-        _put_request_ids_into_the_log()
+        put_request_ids_into_the_log()
         if settings.sources["system_version"] == again.sources["system_version"] == DRAWN:
             return replace(again.config, system_version=settings.config.system_version)
         return again.config
@@ -77,7 +73,7 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
             note += f"\nThe administration has its own address: {bound.admin.address.url}"
         _announce(address.url, "YOUR_API_KEY", note)
 
-    _put_request_ids_into_the_log()
+    put_request_ids_into_the_log()
     gc.enable()
     configured = partial(run_server, settings.config, bound=bound, reload=read_again, extra_credentials=accounts)
     trio.run(partial(configured, on_ready=announce, sources=settings.sources))
@@ -88,8 +84,8 @@ def _serve_demo(common: Common, host: str | None, port: int | None, dump: Path |
 
     from kiro_rs_py.cli.demo import serve_demo
 
-    start_logging(common, common.log_format or "text")
-    _put_request_ids_into_the_log()
+    start_logging(common)
+    put_request_ids_into_the_log()
 
     def announce(address: ServerAddress, config: Config) -> None:
         admin = f"Admin page: {address.url}/admin\nAdmin key:  {config.admin_api_key}\n\n"
@@ -100,7 +96,8 @@ def _serve_demo(common: Common, host: str | None, port: int | None, dump: Path |
     trio.run(serve_demo, host or "127.0.0.1", port, announce, dump)
 
 
-def _put_request_ids_into_the_log() -> None:
+def put_request_ids_into_the_log() -> None:
+    """To be done again whenever the log has been set up."""
     import logging
 
     from kiro_rs_py.serve.request_log import RequestIdFilter
@@ -110,7 +107,35 @@ def _put_request_ids_into_the_log() -> None:
 
 
 def _announce(url: str, key: str, note: str) -> None:
-    from kiro_rs_py.cli.client_settings import client_settings
-
     print(f"Listening on {url}\n\n{client_settings(url, key)}\n{note}\nCtrl-C stops it.", flush=True)
-    sys.stdout.flush()
+
+
+def client_settings(url: str, key: str) -> str:
+    """The block that ``serve`` prints: Claude Code, the Python SDK and curl, for the base URL and key.
+
+    Claude Code and the SDKs add ``/v1`` themselves; with a base URL that has it they ask for ``/v1/v1/messages``.
+    """
+    import shlex
+
+    model = "claude-sonnet-4-5"
+    quoted, header = shlex.quote(key), shlex.quote(f"x-api-key: {key}")
+    request = f'{{"model": "{model}", "max_tokens": 1024, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+    return f"""\
+Claude Code:
+  export ANTHROPIC_BASE_URL={url}
+  export ANTHROPIC_AUTH_TOKEN={quoted}
+  claude
+
+Python SDK (pip install anthropic):
+  from anthropic import Anthropic
+  client = Anthropic(base_url="{url}", api_key="{key}")
+  message = client.messages.create(
+      model="{model}", max_tokens=1024, messages=[{{"role": "user", "content": "Hello"}}]
+  )
+  print(message.content[0].text)
+
+curl:
+  curl {url}/v1/messages -H {header} -H "content-type: application/json" -d '{request}'
+
+Clients that want the path in the base URL (opencode, Vercel AI SDK): {url}/v1
+"""

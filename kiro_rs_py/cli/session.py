@@ -1,93 +1,68 @@
-"""What every command about accounts needs: settings, quiet logs, files and connections, and a clean end on a signal."""
+"""What every command about accounts needs: files and connections, and a clean end on a signal."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import trio
 
 from kiro_rs_py.cli.outcome import ExitCode
-from kiro_rs_py.cli.shared import Common, open_settings
+from kiro_rs_py.cli.shared import environment_accounts
+from kiro_rs_py.config import Config
 from kiro_rs_py.errors import CredentialFileError, NotFound, RefreshFailed
-
-if TYPE_CHECKING:
-    from kiro_rs_py.config import Config
-    from kiro_rs_py.upstream.credential import Credential, TokenGrant
-    from kiro_rs_py.upstream.endpoints import Endpoints
-    from kiro_rs_py.upstream.http import HttpClients
-    from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
-    from kiro_rs_py.upstream.rotation import TokenService
-    from kiro_rs_py.upstream.state import StateStore
-    from kiro_rs_py.upstream.store import CredentialStore
+from kiro_rs_py.upstream.credential import Credential, TokenGrant
+from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus, open_pool
+from kiro_rs_py.upstream.rotation import TokenService
+from kiro_rs_py.upstream.state import StateStore
+from kiro_rs_py.upstream.store import CredentialStore
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+AT_ONCE = 4
 
 
-@dataclass(frozen=True, slots=True)
 class Session:
-    """The files and connections of one command."""
+    """The files and connections of one command. Nothing is read, written or connected before it is used."""
 
-    config: Config
-    store: CredentialStore
-    state: StateStore
-    http: HttpClients
-    endpoints: Endpoints
+    def __init__(self, config: Config) -> None:
+        from kiro_rs_py.upstream.endpoints import Endpoints
+        from kiro_rs_py.upstream.http import HttpClients
 
-    @asynccontextmanager
-    async def pool(self) -> AsyncIterator[CredentialPool]:
+        self.config = config
+        self.store = CredentialStore(config.credentials_path)
+        self.state = StateStore.beside(config.credentials_path)
+        self.http = HttpClients(config)
+        self.endpoints = Endpoints(config)
+
+    def pool(self) -> AbstractAsyncContextManager[CredentialPool]:
         """The accounts, under the same locks as a running ``serve``; nothing is done in the background.
 
-        Raises CredentialFileError.
+        Entering raises CredentialFileError.
         """
         from kiro_rs_py.upstream.refresh import Refresher
 
         service = Refresher(self.http, self.config, endpoints=self.endpoints)
-        async with _open_pool(self.config, self.store, self.state, service) as pool:
-            yield pool
+        return _open_pool(self.config, self.store, self.state, service)
 
 
-@asynccontextmanager
-async def open_session(config: Config) -> AsyncIterator[Session]:
-    """Nothing is read, written or connected before it is used."""
-    from kiro_rs_py.upstream.endpoints import Endpoints
-    from kiro_rs_py.upstream.http import HttpClients
-    from kiro_rs_py.upstream.state import StateStore
-    from kiro_rs_py.upstream.store import CredentialStore
-
-    store = CredentialStore(config.credentials_path)
-    state = StateStore.beside(config.credentials_path)
-    http = HttpClients(config)
-    yield Session(config, store, state, http, Endpoints(config))
-
-
-@asynccontextmanager
-async def open_offline_pool(config: Config) -> AsyncIterator[CredentialPool]:
+def open_offline_pool(config: Config) -> AbstractAsyncContextManager[CredentialPool]:
     """The accounts, for commands that only look at them or change the file: httpx is not even imported.
 
-    Raises CredentialFileError.
+    Entering raises CredentialFileError.
     """
-    from kiro_rs_py.upstream.state import StateStore
-    from kiro_rs_py.upstream.store import CredentialStore
-
     store, state = CredentialStore(config.credentials_path), StateStore.beside(config.credentials_path)
-    async with _open_pool(config, store, state, _NoService()) as pool:
-        yield pool
+    return _open_pool(config, store, state, _NoService())
 
 
 def _open_pool(
     config: Config, store: CredentialStore, state: StateStore, service: TokenService
 ) -> AbstractAsyncContextManager[CredentialPool]:
     """The same accounts that ``serve`` has, the one from the environment included."""
-    from kiro_rs_py.cli.environment_key import environment_accounts
-    from kiro_rs_py.upstream.pool import open_pool
-
     extra = environment_accounts(os.environ)
     return open_pool(config, store, state, service, extra_credentials=extra, background=False)
 
@@ -97,19 +72,6 @@ class _NoService:
 
     async def refresh(self, credential: Credential) -> TokenGrant:
         raise RefreshFailed("This command does not refresh tokens.")
-
-
-def account_config(common: Common, *, quiet: bool = False) -> Config:
-    """The settings of a command about accounts. It tells its results itself, so the log says little unless asked.
-
-    ``quiet``: no word about odd settings either.
-    """
-    config = open_settings(common, quiet=quiet).config
-    if common.log_level is None and not (os.environ.get("KIRO_RS_LOG") or os.environ.get("RUST_LOG")):
-        logging.getLogger().setLevel(logging.WARNING)
-        # What it has to say about a failed refresh is the command's own line.
-        logging.getLogger("kiro_rs_py.upstream.rotation").setLevel(logging.CRITICAL)
-    return config
 
 
 def chosen(pool: CredentialPool, ids: Sequence[int]) -> tuple[CredentialStatus, ...]:
@@ -127,17 +89,22 @@ def chosen(pool: CredentialPool, ids: Sequence[int]) -> tuple[CredentialStatus, 
     return tuple(status for status in listed if not ids or status.id in ids)
 
 
-async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int = 4) -> None:
-    """Do the same for each, a few at a time: a person with fifty accounts shall not knock fifty times at once."""
-    limit = trio.CapacityLimiter(at_once)
+async def for_each(items: Sequence[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
+    """Do the same for each, a few at a time: a person with fifty accounts shall not knock fifty times at once.
 
-    async def one(item: T) -> None:
+    Returns the results in the order of ``items``.
+    """
+    limit = trio.CapacityLimiter(AT_ONCE)
+    results: dict[int, R] = {}
+
+    async def one(index: int, item: T) -> None:
         async with limit:
-            await work(item)
+            results[index] = await work(item)
 
     async with trio.open_nursery() as nursery:
-        for item in items:
-            nursery.start_soon(one, item)
+        for index, item in enumerate(items):
+            nursery.start_soon(one, index, item)
+    return [results[index] for index in range(len(items))]
 
 
 def run_command(function: Callable[[], Awaitable[T]]) -> T:
@@ -155,51 +122,28 @@ async def _until_signal(function: Callable[[], Awaitable[T]]) -> T:
     interrupted = False
     work = trio.CancelScope()
 
-    async def watch(task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        nonlocal interrupted
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                if interrupted:
-                    os._exit(ExitCode.INTERRUPTED)
-                interrupted = True
-                work.cancel()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async with trio.open_nursery() as nursery:
 
-    async with trio.open_nursery() as nursery:
-        await nursery.start(watch)
-        try:
-            with work:
-                results.append(await function())
-        except (Exception, BaseExceptionGroup) as error:
-            failure = _single(error)
-        nursery.cancel_scope.cancel()
+            async def watch() -> None:
+                nonlocal interrupted
+                async for _ in received:
+                    if interrupted:
+                        os._exit(ExitCode.INTERRUPTED)
+                    interrupted = True
+                    work.cancel()
+
+            nursery.start_soon(watch)
+            try:
+                with work:
+                    results.append(await function())
+            except (Exception, BaseExceptionGroup) as error:
+                failure = error
+            nursery.cancel_scope.cancel()
     if interrupted and not results:
         raise KeyboardInterrupt
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
     if failure is not None:
         raise failure
     return results[0]
-
-
-def _single(error: BaseException) -> BaseException:
-    """The one that counts of a group: what was cancelled because of it does not."""
-    while isinstance(error, BaseExceptionGroup):
-        causes = [cause for cause in error.exceptions if not _is_cancelled(cause)]
-        error = (causes or list(error.exceptions))[0]
-    return error
-
-
-def _is_cancelled(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancelled(cause) for cause in error.exceptions)
-    return isinstance(error, trio.Cancelled)
-
-
-def tell(line: str = "") -> None:
-    """A line for the person at the terminal, on stderr: results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def stdin_is_terminal() -> bool:
-    """Whether a person may be asked; False also where there is no stdin at all, as under some supervisors."""
-    stdin: object = sys.stdin
-    return stdin is not None and sys.stdin.isatty()

@@ -1,4 +1,4 @@
-"""Results on stdout: tables and colour on a terminal, plain lines and JSON for programs."""
+"""Results on stdout: tables and colour on a terminal, plain lines and JSON for programs. Questions on stderr."""
 
 from __future__ import annotations
 
@@ -53,3 +53,14 @@ def prompting() -> Iterator[None]:
     except (KeyboardInterrupt, EOFError):
         print(file=sys.stderr)
         raise KeyboardInterrupt from None
+
+
+def tell(line: str = "") -> None:
+    """A line for the person at the terminal, on stderr: results go to stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def stdin_is_terminal() -> bool:
+    """Whether a person may be asked; False also where there is no stdin at all, as under some supervisors."""
+    stdin: object = sys.stdin
+    return stdin is not None and sys.stdin.isatty()

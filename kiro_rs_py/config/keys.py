@@ -7,13 +7,18 @@ is one field in :class:`~kiro_rs_py.config.Config` and one line here.
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from kiro_rs_py.config import values
 from kiro_rs_py.config.settings import Config
 from kiro_rs_py.config.values import Kind
 
 DAY = 86_400.0
+
+MASK = "********"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "The key that clients must send, or sha256: and its hash. Required.",
             secret=True,
         ),
-        Key(
-            "admin_api_key",
-            values.access_key,
-            "Key of the admin page and API; without it they are off.",
-            secret=True,
-        ),
+        Key("admin_api_key", values.access_key, "Key of the admin page and API; without it they are off.", secret=True),
         Key(
             "admin_listen",
             values.listen,
@@ -109,12 +109,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             "rustls trusts the bundled roots, native-tls the system's; unset trusts both.",
         ),
         Key("ca_file", values.readable_file, "More trusted certificates (PEM), for a company's proxy."),
-        Key(
-            "proxy_url",
-            values.proxy_url,
-            "Outgoing proxy: http, https, socks5 or socks5h.",
-            url_with_password=True,
-        ),
+        Key("proxy_url", values.proxy_url, "Outgoing proxy: http, https, socks5 or socks5h.", url_with_password=True),
         Key("proxy_username", values.text, "Used together with proxy_password only."),
         Key("proxy_password", values.text, "Used together with proxy_username only.", secret=True),
         Key("no_proxy", values.strings, "Hosts to reach without the proxy."),
@@ -129,18 +124,11 @@ GROUPS: dict[str, tuple[Key, ...]] = {
             values.one_of("blocks", "thinking", "think", "reasoning_content"),
             "How thinking is shown that only the suffix asked for; unset means blocks.",
         ),
-        Key(
-            "max_request_body_bytes",
-            values.whole_number(0),
-            "Limit of the request sent upstream; 0 means no limit.",
-        ),
+        Key("max_request_body_bytes", values.whole_number(0), "Limit of the request sent upstream; 0 means no limit."),
         Key("tool_compression_bytes", values.whole_number(0), "Shorten tool schemas above this size; 0 means never."),
         Key("models", values.table, "Aliases, windows and extra model ids."),
         Key(
-            "count_tokens_api_url",
-            values.http_url,
-            "Ask this service for token counts first.",
-            url_with_password=True,
+            "count_tokens_api_url", values.http_url, "Ask this service for token counts first.", url_with_password=True
         ),
         Key("count_tokens_api_key", values.visible_text, "Its key.", secret=True),
         Key("count_tokens_auth_type", values.one_of("x-api-key", "bearer"), "How its key is sent."),
@@ -155,10 +143,7 @@ IGNORED = ("extractThinking", "defaultEndpoint", "endpoints")
 
 def default_of(name: str) -> object:
     """The default of one setting, as :class:`Config` declares it."""
-    for field in fields(Config):
-        if field.name == name:
-            return field.default if field.default_factory is MISSING else field.default_factory()
-    raise KeyError(name)
+    return getattr(Config(), name)
 
 
 def spellings() -> dict[str, tuple[Key, bool]]:
@@ -169,3 +154,29 @@ def spellings() -> dict[str, tuple[Key, bool]]:
         if key.secret:
             accepted[f"{key.name}_file"] = accepted[f"{key.camel}File"] = (key, True)
     return accepted
+
+
+def masked(key: Key, value: object) -> object:
+    """The value of a setting as JSON that reveals no secret; not even a secret's length or beginning."""
+    if key.secret:
+        return MASK if value else None
+    if key.url_with_password and isinstance(value, str):
+        return mask_url(value)
+    match value:
+        case Path():
+            return str(value)
+        case tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case _:
+            return value
+
+
+def mask_url(url: str) -> str:
+    """The URL with its user and password masked, and its query too, where services put keys."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if parts.username is not None:
+        place = f"{MASK}@{place}"
+    return urlunsplit(parts._replace(netloc=place, query=MASK if parts.query else "", fragment=""))

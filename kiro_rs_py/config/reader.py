@@ -7,14 +7,14 @@ Nothing is fixed up silently and nothing stops at the first mistake: all problem
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kiro_rs_py.config import values
 from kiro_rs_py.config.files import ConfigFile, Folders, find_config_file, find_credentials_file, read_config_file
-from kiro_rs_py.config.keys import IGNORED, KEYS, Key, default_of, spellings
+from kiro_rs_py.config.keys import IGNORED, KEYS, Key, spellings
 from kiro_rs_py.config.settings import Config
 from kiro_rs_py.config.values import nearest
 from kiro_rs_py.errors import ConfigError
@@ -82,9 +82,14 @@ class _Collected:
         self.problems.append(problem)
         self.wrong.add(key.name)
 
-    def take(self, key: Key, value: object, folder: Path, *, where: str, source: str) -> None:
-        """Check one value; ``where`` begins the sentence of a problem, ``source`` goes to ``config show``."""
+    def take(self, key: Key, value: object, folder: Path, *, where: str, source: str, is_file: bool = False) -> None:
+        """Check one value, or the secret that stands in a file of that name.
+
+        ``where`` begins the sentence of a problem, ``source`` goes to ``config show``.
+        """
         try:
+            if is_file and (value := _secret_in(value, folder)) is None:
+                return
             checked = key.kind.check(value, folder)
         except ValueError as exc:
             self.refuse(key, f"{where} {exc}.")
@@ -96,26 +101,21 @@ class _Collected:
             self.values[key.name] = checked
             self.sources[key.name] = source
 
-    def take_secret_file(self, key: Key, value: object, folder: Path, *, where: str, source: str) -> None:
-        """Like :meth:`take`, for a secret that stands in a file of its own."""
-        try:
-            path = values.path.check(value, folder)
-            if path is None:
-                return
-            content = Path(str(path)).read_text(encoding="utf-8-sig").strip()
-        except OSError as exc:
-            self.refuse(key, f"{where} names {exc.filename}, which cannot be read: {exc.strerror}.")
-            return
-        except UnicodeDecodeError:
-            self.refuse(key, f"{where} names a file that is not UTF-8 text.")
-            return
-        except ValueError as exc:
-            self.refuse(key, f"{where} {exc}.")
-            return
-        if not content:
-            self.refuse(key, f"{where} names {path}, which is empty.")
-            return
-        self.take(key, content, folder, where=where, source=source)
+
+def _secret_in(value: object, folder: Path) -> str | None:
+    """The secret in the file that ``value`` names; None if it names none. Raises ValueError as kinds of values do."""
+    path = values.path.check(value, folder)
+    if path is None:
+        return None
+    try:
+        content = Path(str(path)).read_text(encoding="utf-8-sig").strip()
+    except OSError as exc:
+        raise ValueError(f"names {exc.filename}, which cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ValueError("names a file that is not UTF-8 text") from exc
+    if not content:
+        raise ValueError(f"names {path}, which is empty")
+    return content
 
 
 def read_config(inputs: Inputs) -> Effective:
@@ -144,15 +144,12 @@ def examine_config(inputs: Inputs) -> Examined:
     _take_environment(collected, inputs.environ, inputs.folders.working)
     _take_flags(collected, inputs)
     _fill_defaults(collected, path, inputs.folders)
-    if not collected.problems:
-        _check_together(collected)
     config = Config(**collected.values)
+    if not collected.problems:
+        collected.warnings.extend(_odd_together(config))
     effective = Effective(config=config, sources=collected.sources, path=path, warnings=tuple(collected.warnings))
     return Examined(
-        settings=effective,
-        problems=tuple(collected.problems),
-        wrong=frozenset(collected.wrong),
-        readable=readable,
+        settings=effective, problems=tuple(collected.problems), wrong=frozenset(collected.wrong), readable=readable
     )
 
 
@@ -179,8 +176,7 @@ def _take_file(collected: _Collected, file: ConfigFile) -> None:
             collected.refuse(key, f"{where} says the same as {seen[key.name]}; keep one of them.")
             continue
         seen[key.name] = written
-        take = collected.take_secret_file if is_file else collected.take
-        take(key, value, file.path.parent, where=where, source=str(file.path))
+        collected.take(key, value, file.path.parent, where=where, source=str(file.path), is_file=is_file)
     if file.readable_by_others and any(KEYS[name].secret for name in seen):
         collected.warnings.append(exposure_of(file.path))
 
@@ -216,9 +212,8 @@ def _take_environment(collected: _Collected, environ: Mapping[str, str], working
             if text:
                 collected.refuse(key, f"{key.env} and {variable} are both set; keep one of them.")
                 continue
-            collected.take_secret_file(
-                key, environ[variable], working, where=variable, source=f"environment {variable}"
-            )
+            source = f"environment {variable}"
+            collected.take(key, environ[variable], working, where=variable, source=source, is_file=True)
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
             meant = nearest(name, known)
@@ -240,25 +235,21 @@ def _fill_defaults(collected: _Collected, path: Path | None, folders: Folders) -
     """What no source gave. Two defaults are found out rather than fixed: the credentials file and the system token."""
     if "credentials_path" not in collected.values:
         collected.values["credentials_path"] = find_credentials_file(path, folders)
-        collected.sources["credentials_path"] = "default"
     if "system_version" not in collected.values:
         collected.values["system_version"] = SYSTEM_VERSIONS[os.urandom(1)[0] % len(SYSTEM_VERSIONS)]
         collected.sources["system_version"] = DRAWN
     for name in KEYS:
-        if name not in collected.values:
-            collected.values[name] = default_of(name)
-            collected.sources[name] = "default"
+        collected.sources.setdefault(name, "default")
 
 
-def _check_together(collected: _Collected) -> None:
-    """Settings that only mean something together; none of these stops kiro-rs, so none stops us."""
-    found = collected.values
-    if bool(found["proxy_username"]) != bool(found["proxy_password"]):
-        collected.warnings.append("proxy_username and proxy_password are used only when both are set.")
-    if found["proxy_username"] and not found["proxy_url"]:
-        collected.warnings.append("proxy_username has no effect without proxy_url.")
-    if found["machine_id"] and not _is_machine_id(found["machine_id"]):
-        collected.warnings.append("machine_id is neither 64 hex digits nor a UUID and is ignored.")
+def _odd_together(config: Config) -> Iterator[str]:
+    """Warnings of settings that only mean something together; none of these stops kiro-rs, so none stops us."""
+    if bool(config.proxy_username) != bool(config.proxy_password):
+        yield "proxy_username and proxy_password are used only when both are set."
+    if config.proxy_username and not config.proxy_url:
+        yield "proxy_username has no effect without proxy_url."
+    if config.machine_id and not _is_machine_id(config.machine_id):
+        yield "machine_id is neither 64 hex digits nor a UUID and is ignored."
 
 
 def _is_machine_id(text: str) -> bool:

@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Literal, NamedTuple, TypeAlias
 
+from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.upstream.credential import format_time
+
 logger = logging.getLogger(__name__)
 
 PREFIX = "sk-kiro-"
@@ -91,6 +94,22 @@ def is_key_name(text: str) -> bool:
 def is_model_name(text: str) -> bool:
     """Whether a key may be limited to that: 1 to 128 printable characters."""
     return 0 < len(text) <= LONGEST_MODEL and text.isprintable() and text == text.strip()
+
+
+def entry_of(key: ClientKey, now: datetime) -> JsonObject:
+    """A key as JSON, for the admin API and for ``keys list --json``; the hash is nobody's business."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "enabled": key.enabled,
+        "createdAt": format_time(key.created_at),
+        "expiresAt": None if key.expires_at is None else format_time(key.expires_at),
+        "lastUsedAt": None if key.last_used_at is None else format_time(key.last_used_at),
+        "requests": key.requests,
+        "models": None if key.models is None else list(key.models),
+        "state": key.state_at(now),
+    }
 
 
 def utc_now() -> datetime:

@@ -6,7 +6,7 @@ make up, only the first :data:`MOST_MODELS` have counters of their own.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 
 from kiro_rs_py.serve.exposition import Exposition, Histogram
@@ -27,9 +27,9 @@ class Counters:
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
-        self._durations: dict[str, Histogram] = {}
+        self._durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(_TOTAL))
         self._messages: Counter[tuple[str, str, str]] = Counter()
-        self._first: dict[str, Histogram] = {}
+        self._first: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(_FIRST))
         self._waited = Histogram(_WAITED)
         self._own = Histogram(_OWN)
         self._input_tokens: Counter[str] = Counter()
@@ -41,8 +41,6 @@ class Counters:
     def note(self, record: RequestRecord) -> None:
         """Count one request that has ended."""
         self._requests[record.route, str(record.status or "none")] += 1
-        if record.route not in self._durations:
-            self._durations[record.route] = Histogram(_TOTAL)
         self._durations[record.route].observe(record.total)
         self._retries += record.retries
         self._searches += record.searches
@@ -53,8 +51,6 @@ class Counters:
         model = self._known_model(record.model)
         self._messages[model, record.mode, record.outcome or "ok"] += 1
         if record.first is not None:
-            if record.mode not in self._first:
-                self._first[record.mode] = Histogram(_FIRST)
             self._first[record.mode].observe(record.first)
         self._waited.observe(record.waited)
         self._own.observe(record.own)
@@ -94,7 +90,5 @@ class Counters:
         out.family("kiro_credits_total", "counter", "Credits that Kiro charged.")
         for model, credits_used in self._credits.items():
             out.sample(credits_used, model=model)
-        out.family("kiro_retries_total", "counter", "Attempts beyond the first that a question took.")
-        out.sample(self._retries)
-        out.family("kiro_web_searches_total", "counter", "Web searches made.")
-        out.sample(self._searches)
+        out.family("kiro_retries_total", "counter", "Attempts beyond the first that a question took.", self._retries)
+        out.family("kiro_web_searches_total", "counter", "Web searches made.", self._searches)

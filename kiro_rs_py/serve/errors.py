@@ -77,7 +77,7 @@ def answer_of(error: BaseException) -> ErrorAnswer:
     match error:
         case InvalidRequest():
             return ErrorAnswer(400, "invalid_request_error", message, error_code=error.error_code)
-        case BadKey():
+        case BadKey() | RefreshRejected():
             return ErrorAnswer(401, "authentication_error", message, (NO_RETRY,))
         case Forbidden():
             return ErrorAnswer(403, "permission_error", message)
@@ -96,8 +96,6 @@ def answer_of(error: BaseException) -> ErrorAnswer:
             return ErrorAnswer(529, "overloaded_error", message, _retry_after(BUSY_SECONDS))
         case NoUsableCredential():
             return _no_credential(error)
-        case RefreshRejected():
-            return ErrorAnswer(401, "authentication_error", message, (NO_RETRY,))
         case RefreshFailed():
             return ErrorAnswer(503, "api_error", message, _retry_after(error.retry_after))
         case ConfigError():

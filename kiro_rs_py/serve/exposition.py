@@ -38,10 +38,13 @@ class Exposition:
         self._lines: list[str] = []
         self._name = ""
 
-    def family(self, name: str, kind: Kind, about: str) -> None:
-        """Begin a family; ``about`` is one sentence. The samples after it are its own."""
+    def family(self, name: str, kind: Kind, about: str, value: float | None = None) -> None:
+        """Begin a family; ``about`` is one sentence. The samples after it are its own; with ``value`` there is one,
+        without labels."""
         self._name = name
         self._lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+        if value is not None:
+            self.sample(value)
 
     def sample(self, value: float, **labels: str) -> None:
         """One sample of the present family."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -78,16 +78,6 @@ class ClientKeys:
         else:
             self.ring.written(uses)
 
-    async def _watch(self, seconds: float) -> None:
-        while True:
-            await trio.sleep(seconds)
-            await self.reload_if_changed()
-
-    async def _flush_often(self, seconds: float) -> None:
-        while True:
-            await trio.sleep(seconds)
-            await self.flush()
-
 
 @asynccontextmanager
 async def open_client_keys(
@@ -101,10 +91,16 @@ async def open_client_keys(
     keys = ClientKeys(KeyFile.beside(credentials_path), now)
     await keys.reload()
     async with tasks_beside() as nursery:
-        nursery.start_soon(keys._watch, watch_seconds)
-        nursery.start_soon(keys._flush_often, flush_seconds)
+        nursery.start_soon(_every, watch_seconds, keys.reload_if_changed)
+        nursery.start_soon(_every, flush_seconds, keys.flush)
         try:
             yield keys
         finally:
             with trio.CancelScope(shield=True):
                 await keys.flush()
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await trio.sleep(seconds)
+        await work()

@@ -66,8 +66,7 @@ class Metrics:
     def page(self) -> bytes:
         out = Exposition()
         self._counters.write(out)
-        out.family("kiro_requests_in_flight", "gauge", "Message requests under way.")
-        out.sample(self._in_flight())
+        out.family("kiro_requests_in_flight", "gauge", "Message requests under way.", self._in_flight())
         _write_pool(out, self._pool)
         self._write_process(out)
         return out.page()
@@ -87,19 +86,15 @@ class Metrics:
     def _write_process(self, out: Exposition) -> None:
         out.family("kiro_build_info", "gauge", "Which program this is; always 1.")
         out.sample(1, version=__version__, python=sys.version.split()[0])
-        out.family("process_start_time_seconds", "gauge", "When it started, Unix time.")
-        out.sample(self._started)
-        out.family("process_cpu_seconds_total", "counter", "CPU time used.")
-        out.sample(time.process_time())
+        out.family("process_start_time_seconds", "gauge", "When it started, Unix time.", self._started)
+        out.family("process_cpu_seconds_total", "counter", "CPU time used.", time.process_time())
         try:
             resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             descriptors = len(os.listdir("/proc/self/fd"))
         except (OSError, ValueError):
             return  # no Linux
-        out.family("process_resident_memory_bytes", "gauge", "Memory in use.")
-        out.sample(resident)
-        out.family("process_open_fds", "gauge", "Open files and sockets.")
-        out.sample(descriptors)
+        out.family("process_resident_memory_bytes", "gauge", "Memory in use.", resident)
+        out.family("process_open_fds", "gauge", "Open files and sockets.", descriptors)
 
 
 def _is_local_name(host: str | None) -> bool:

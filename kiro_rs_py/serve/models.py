@@ -17,8 +17,8 @@ MAX_LIMIT = 1000
 class Models:
     """The handlers of the model routes."""
 
-    def __init__(self, config: Config, catalog: ModelCatalog, calibrations: Calibrations | None = None) -> None:
-        self._calibrations = calibrations or Calibrations()
+    def __init__(self, config: Config, catalog: ModelCatalog, calibrations: Calibrations) -> None:
+        self._calibrations = calibrations
         self.configure(config, catalog)
 
     def configure(self, config: Config, catalog: ModelCatalog) -> None:

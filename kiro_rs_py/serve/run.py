@@ -7,25 +7,22 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.calibration import Calibrations
-from kiro_rs_py.convert.discovered import Discovery
-from kiro_rs_py.convert.models import ModelCatalog, catalog_from_settings
 from kiro_rs_py.errors import ConfigError, KiroError
 from kiro_rs_py.serve import health
 from kiro_rs_py.serve.app import App, sole_error
 from kiro_rs_py.serve.connections import serve_connections
 from kiro_rs_py.serve.health import readiness_of
 from kiro_rs_py.serve.in_flight import InFlight
-from kiro_rs_py.serve.key_keeper import ClientKeys, open_client_keys
+from kiro_rs_py.serve.key_keeper import open_client_keys
 from kiro_rs_py.serve.listener import Bound, ServerAddress, bind_all
 from kiro_rs_py.serve.messages import Messages
 from kiro_rs_py.serve.metrics import Metrics
@@ -34,12 +31,10 @@ from kiro_rs_py.serve.models import Models
 if TYPE_CHECKING:
     from kiro_rs_py.serve.admin.house import House
     from kiro_rs_py.serve.admin.wiring import Admin
-    from kiro_rs_py.upstream.catalog import LiveModels
     from kiro_rs_py.upstream.client import KiroClient
     from kiro_rs_py.upstream.counting import RemoteCounter
     from kiro_rs_py.upstream.credential import Credential
     from kiro_rs_py.upstream.dump import Dump
-    from kiro_rs_py.upstream.pool import CredentialPool
 
 logger = logging.getLogger(__name__)
 
@@ -68,34 +63,23 @@ RELOADABLE = frozenset(
 class Server:
     """The app and its parts, wired. Nothing here waits or opens anything."""
 
-    def __init__(
-        self,
-        config: Config,
-        client: KiroClient,
-        pool: CredentialPool,
-        *,
-        calibrations: Calibrations | None = None,
-        counter: RemoteCounter | None = None,
-        keys: ClientKeys | None = None,
-    ) -> None:
+    def __init__(self, config: Config, upstream: Upstream) -> None:
+        house, calibrations = upstream.house, upstream.calibrations
         self._config = self._running = config
-        self._discovery = Discovery()
-        calibrations = calibrations or Calibrations()
-        catalog = self._catalog(config)
-        self.in_flight = InFlight(config.max_concurrent_requests)
-        self._messages = Messages(client, self.in_flight, config, catalog, calibrations=calibrations, counter=counter)
+        self._house = house
+        catalog = house.catalog(config)
+        self.in_flight = InFlight()
+        self._messages = Messages(
+            upstream.client, self.in_flight, config, catalog, calibrations=calibrations, counter=upstream.counter
+        )
         self._models = Models(config, catalog, calibrations)
-        self._metrics = Metrics(config, pool, lambda: self.in_flight.running)
-        self._probes = health.routes(lambda: readiness_of(pool, closing=self.in_flight.closing))
-        routes = [
-            *self._messages.routes(),
-            *self._models.routes(),
-            *self._metrics.routes(),
-            *self._probes,
-        ]
-        self.app = App(routes, config, [self._metrics.note_request], keys.ring if keys else None)
+        self._metrics = Metrics(config, house.pool, lambda: self.in_flight.running)
+        self._probes = health.routes(lambda: readiness_of(house.pool, closing=self.in_flight.closing))
+        routes = [*self._messages.routes(), *self._models.routes(), *self._metrics.routes(), *self._probes]
+        self.app = App(routes, config, [self._metrics.note_request], house.keys.ring)
         self._admin: Admin | None = None
         self.admin_app: App | None = None
+        house.models.on_change = lambda _: self._take_catalog(self._running)
 
     def mount(self, admin: Admin) -> None:
         """Serve the administration too; with ``admin_listen`` by an app of its own (operations §10.1 S13)."""
@@ -110,12 +94,10 @@ class Server:
 
     def apply(self, config: Config) -> tuple[str, ...]:
         """Take over what can change while running. Returns the names of changed settings that need a restart."""
-        catalog = self._catalog(config)
+        self._take_catalog(config)
         self._running = config
         for app in filter(None, (self.app, self.admin_app)):
             app.configure(config)
-        self._messages.configure(config, catalog)
-        self._models.configure(config, catalog)
         self._metrics.configure(config)
         if self._admin is not None:
             changed = {name: getattr(config, name) for name in RELOADABLE}
@@ -126,16 +108,11 @@ class Server:
         names = [field.name for field in fields(Config) if field.name not in taken_over]
         return tuple(name for name in names if getattr(config, name) != getattr(self._config, name))
 
-    def discovered(self, discovery: Discovery) -> None:
-        """Take over what is now known of the accounts' models."""
-        self._discovery = discovery
-        catalog = self._catalog(self._running)
-        self._messages.configure(self._running, catalog)
-        self._models.configure(self._running, catalog)
-
-    def _catalog(self, config: Config) -> ModelCatalog:
-        discovery = self._discovery
-        return catalog_from_settings(config.models).with_discovered(discovery.models, complete=discovery.complete)
+    def _take_catalog(self, config: Config) -> None:
+        """Take over what ``config`` and the accounts say of models. Raises ConfigError; nothing has changed then."""
+        catalog = self._house.catalog(config)
+        self._messages.configure(config, catalog)
+        self._models.configure(config, catalog)
 
 
 async def serve(
@@ -154,7 +131,8 @@ async def serve(
 
     Then no connection is accepted any more, requests under way get ``shutdown_grace_seconds``, and streams that are
     still late are told so. A second signal ends the process at once. SIGHUP reads the credentials file again, and the
-    configuration through ``reload``. With ``handle_signals`` the process is ours, and its garbage collector is tuned.
+    configuration through ``reload``; if the terminal was closed it is as SIGTERM. With ``handle_signals`` the process
+    is ours, and its garbage collector is tuned.
 
     ``bound``: it listens already; the sockets are closed at the end. ``extra_credentials`` are accounts that live in
     memory only, ``sources`` says where each setting came from.
@@ -173,14 +151,14 @@ async def serve(
         try:
             hang_ups = await signals.start(_obey_signals, stop) if handle_signals else None
             async with _open_upstream(config, extra_credentials) as upstream:
-                server = _make_server(config, upstream)
+                server = Server(config, upstream)
                 administration = _open_admin(server, upstream.house, address.url, sources or {})
                 async with administration as admin, trio.open_nursery() as serving:
                     grace = config.shutdown_grace_seconds
                     await serving.start(partial(_serve_bound, server, bound, stop=stop, grace=grace))
                     if hang_ups is not None:
                         _tune_collector()
-                        signals.start_soon(_reload, hang_ups, server, upstream, reload)
+                        signals.start_soon(_reload, hang_ups, server, upstream.house, reload)
                     if on_ready is not None:
                         on_ready(address)
                     task_status.started(address)
@@ -218,23 +196,12 @@ async def _serve_bound(
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
+    """What the server is built on. ``counter`` is the remote one, if there is any."""
+
     client: KiroClient
-    pool: CredentialPool
-    models: LiveModels
+    house: House
     calibrations: Calibrations
     counter: RemoteCounter | None
-    house: House
-    keys: ClientKeys
-
-
-def _make_server(config: Config, upstream: Upstream) -> Server:
-    server = Server(
-        config, upstream.client, upstream.pool,
-        calibrations=upstream.calibrations, counter=upstream.counter, keys=upstream.keys,
-    )  # fmt: skip
-    server.discovered(upstream.models.discovery)
-    upstream.models.on_change = server.discovered
-    return server
 
 
 @asynccontextmanager
@@ -259,39 +226,31 @@ async def _open_upstream(config: Config, extra_credentials: Sequence[Credential]
     endpoints = Endpoints(config)
     ask = partial(list_models, http, config, endpoints)
     counter = RemoteCounter(http, config) if config.count_tokens_api_url else None
+    dumping: AbstractAsyncContextManager[Dump | None] = nullcontext()
+    if config.dump_dir is not None:
+        from kiro_rs_py.upstream.dump import open_dump
+
+        dumping = open_dump(config.dump_dir)
     async with (
         open_client_keys(config.credentials_path) as keys,
         open_pool(config, store, state, service, extra_credentials=extra_credentials) as pool,
         open_calibrations(state) as calibrations,
         open_models(pool, state, ask) as models,
-        _open_dump(config.dump_dir) as dump,
+        dumping as dump,
     ):
         client = KiroClient(config, pool, http, dump=dump)
-        house = House(config, pool, store, state, http, endpoints, models=models, keys=keys)
-        yield Upstream(client, pool, models, calibrations, counter, house, keys)
+        house = House(config, pool, store, state, http, endpoints, models, keys)
+        yield Upstream(client, house, calibrations, counter)
 
 
 @asynccontextmanager
 async def _open_admin(server: Server, house: House, base_url: str, sources: Mapping[str, str]) -> AsyncIterator[Admin]:
     from kiro_rs_py.serve.admin.wiring import open_admin
 
-    def running() -> int:
-        return server.in_flight.running
-
-    async with open_admin(house, base_url=base_url, in_flight=running, sources=sources) as admin:
+    in_flight = server.in_flight
+    async with open_admin(house, base_url=base_url, in_flight=lambda: in_flight.running, sources=sources) as admin:
         server.mount(admin)
         yield admin
-
-
-@asynccontextmanager
-async def _open_dump(folder: Path | None) -> AsyncIterator[Dump | None]:
-    if folder is None:
-        yield None
-        return
-    from kiro_rs_py.upstream.dump import open_dump
-
-    async with open_dump(folder) as dump:
-        yield dump
 
 
 async def _drain(in_flight: InFlight, grace: float) -> None:
@@ -302,14 +261,19 @@ async def _drain(in_flight: InFlight, grace: float) -> None:
 async def _obey_signals(
     stop: trio.Event, task_status: trio.TaskStatus[trio.MemoryReceiveChannel[None]] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """SIGINT and SIGTERM stop, the second one at once. SIGHUPs come out of the channel, those in a row as one."""
+    """SIGINT and SIGTERM stop, the second one at once. SIGHUPs come out of the channel, those in a row as one; but when
+    the terminal has been closed they stop, too."""
     requests, hang_ups = trio.open_memory_channel[None](1)
     hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    terminal = None if hang_up is None else _open_terminal()
     numbers = [signal.SIGINT, signal.SIGTERM, *([hang_up] if hang_up else [])]
     with trio.open_signal_receiver(*numbers) as received:
         task_status.started(hang_ups)
         async for number in received:
-            if number == hang_up:
+            if number == hang_up and terminal is not None and _is_closed(terminal):
+                # Or it would live on unseen, and hold the port.
+                stop.set()
+            elif number == hang_up:
                 with suppress(trio.WouldBlock):
                     requests.send_nowait(None)
             elif stop.is_set():
@@ -321,10 +285,29 @@ async def _obey_signals(
                 stop.set()
 
 
+def _open_terminal() -> int | None:
+    """A descriptor of the terminal the process was started in, if there is one and its end is to be ours: under
+    ``nohup`` SIGHUP is ignored."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return None
+    try:
+        return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return None
+
+
+def _is_closed(terminal: int) -> bool:
+    try:
+        os.tcgetpgrp(terminal)
+    except OSError:
+        return True
+    return False
+
+
 async def _reload(
     hang_ups: trio.MemoryReceiveChannel[None],
     server: Server,
-    upstream: Upstream,
+    house: House,
     read_config: Callable[[], Config] | None,
 ) -> None:
     """Whatever is wrong with the files, the proxy goes on with what it has."""
@@ -334,8 +317,8 @@ async def _reload(
                 config = await trio.to_thread.run_sync(read_config)
                 for name in server.apply(config):
                     logger.warning("%s has changed, which takes effect at the next start", name)
-            await upstream.pool.reload()
-            await upstream.keys.reload()
+            await house.pool.reload()
+            await house.keys.reload()
         except KiroError as exc:
             logger.error("not reloaded: %s", exc)
         except Exception:

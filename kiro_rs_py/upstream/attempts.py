@@ -34,39 +34,22 @@ TRIES_PER_CREDENTIAL = 3
 TRIES_PER_REQUEST = 9
 
 # These speak of one account; another may well be served.
-_OF_THE_ACCOUNT = (
-    Throttled,
-    QuotaExhausted,
-    ModelUnavailable,
-    UpstreamUnauthorized,
-    AccountSuspended,
-    ConfigError,
-)
+_OF_THE_ACCOUNT = (Throttled, QuotaExhausted, ModelUnavailable, UpstreamUnauthorized, AccountSuspended, ConfigError)
 _OF_THE_SERVICE = (UpstreamOverloaded, UpstreamUnavailable, EmptyAnswer, UpstreamFault, CodecError)
 
 # What to tell the client when several accounts failed in different ways: the one that promises most for later.
 _BY_HOPE = (
-    Throttled,
-    UpstreamOverloaded,
-    UpstreamUnavailable,
-    UpstreamTimeout,
-    EmptyAnswer,
-    CodecError,
-    UpstreamFault,
-    QuotaExhausted,
-    ModelUnavailable,
-    UpstreamUnauthorized,
-    AccountSuspended,
-    ConfigError,
-)
+    Throttled, UpstreamOverloaded, UpstreamUnavailable, UpstreamTimeout, EmptyAnswer, CodecError, UpstreamFault,
+    QuotaExhausted, ModelUnavailable, UpstreamUnauthorized, AccountSuspended, ConfigError,
+)  # fmt: skip
 
 
 class Tally(Protocol):
     """What a request has cost, whatever comes of it: kept by whoever asks, added to while it is under way.
 
     ``attempts`` made so far and how many of them were ``retries``, ``credential_id`` of the last one, ``waited``:
-    seconds in which there was nothing to do but wait, for a free account, its token, a pause, the connection, or the
-    next piece of the answer.
+    seconds in which there was nothing to do but wait, for an account's token, a pause, the connection, or the next
+    piece of the answer.
     """
 
     attempts: int

@@ -198,5 +198,5 @@ class LiveModels:
         discovery = discovery_of(self._lists, [status.id for status in statuses if status.state in _IN_USE])
         if discovery != self.discovery:
             self.discovery = discovery
-            logger.info("%d models known of %d accounts", len(discovery.models), len(self._lists))
+            logger.info("models known: %d, from accounts: %d", len(discovery.models), len(self._lists))
             self.on_change(discovery)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import httpx
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import JsonObject, json_object
+from kiro_rs_py.convert.anthropic import JsonObject, json_object, list_in, string_in, text_in
 from kiro_rs_py.convert.discovered import DiscoveredModel, parse_models
 from kiro_rs_py.errors import Throttled, UpstreamError, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential, arn_region, auth_region_of
@@ -123,8 +123,8 @@ async def list_models(
             answer = await call_json(http, request, credential)
             for model in parse_models(answer.get("models")):
                 found.setdefault(model.upstream_id.lower(), model)
-            token = answer.get("nextToken")
-            if not isinstance(token, str) or not token or len(found) >= MAX_MODELS:
+            token = string_in(answer, "nextToken")
+            if not token or len(found) >= MAX_MODELS:
                 break
             query["nextToken"] = token
         if not found:
@@ -168,9 +168,8 @@ async def find_profile_arn(http: Caller, config: Config, endpoints: Endpoints, c
 
 def first_arn(answer: JsonObject) -> str | None:
     """The first usable ARN of an answer."""
-    profiles = answer.get("profiles")
-    for profile in profiles if isinstance(profiles, list) else ():
-        arn = profile.get("arn") if isinstance(profile, dict) else None
-        if isinstance(arn, str) and _ARN.fullmatch(arn.strip()):
-            return arn.strip()
+    for profile in list_in(answer, "profiles"):
+        arn = text_in(profile, "arn") if isinstance(profile, dict) else None
+        if arn and _ARN.fullmatch(arn):
+            return arn
     return None

@@ -6,7 +6,6 @@ alone for a while. Everybody who asks has an estimate of their own.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 
@@ -14,9 +13,9 @@ import httpx
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, json_text
 from kiro_rs_py.convert.client_json import load_json
-from kiro_rs_py.errors import ConfigError, InvalidRequest, KiroError
+from kiro_rs_py.errors import ConfigError, InvalidRequest, KiroError, UpstreamUnavailable
 from kiro_rs_py.upstream.refresh import Caller
 
 logger = logging.getLogger(__name__)
@@ -44,32 +43,29 @@ class RemoteCounter:
         self._failures = 0
         self._closed_until = 0.0
 
-    async def count(self, body: bytes, *, seconds: float = CALL_SECONDS) -> int | None:
-        """The input tokens of a request as :func:`counting_body` made it, within ``seconds``."""
+    async def count(self, body: bytes) -> int | None:
+        """The input tokens of a request as :func:`counting_body` made it, within :data:`CALL_SECONDS`."""
         if trio.current_time() < self._closed_until:
             return None
         try:
-            tokens = await self._ask(body, seconds)
+            tokens = await self._ask(body)
         except KiroError as error:
             self._note_failure(str(error))
-            return None
-        if tokens is None:
-            self._note_failure("it does not answer with a number of tokens.")
             return None
         self._failures = 0
         return tokens
 
-    async def _ask(self, body: bytes, seconds: float) -> int | None:
+    async def _ask(self, body: bytes) -> int:
         try:
             request = httpx.Request("POST", self._url, headers=self._headers, content=body)
         except httpx.InvalidURL as exc:
             raise ConfigError(["countTokensApiUrl is no URL."]) from exc
-        response = await self._http.call(request, None, seconds=seconds)
+        response = await self._http.call(request, None, seconds=CALL_SECONDS)
         answer = json_object(response.content) or {}
         tokens = answer.get("input_tokens") if response.is_success else None
-        if not isinstance(tokens, int) or isinstance(tokens, bool):
-            return None
-        return tokens if 0 <= tokens <= _MAX_TOKENS else None
+        if isinstance(tokens, int) and not isinstance(tokens, bool) and 0 <= tokens <= _MAX_TOKENS:
+            return tokens
+        raise UpstreamUnavailable("it does not answer with a number of tokens.")
 
     def _note_failure(self, reason: str) -> None:
         self._failures += 1
@@ -99,7 +95,7 @@ def counting_body(body: bytes, public_id: Callable[[str], str]) -> bytes:
     tools = request.get("tools")
     if isinstance(tools, list) and tools:
         sent["tools"] = [_tool(tool) for tool in tools]
-    return json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json_text(sent).encode("utf-8", "replace")
 
 
 def _tool(tool: Json) -> Json:

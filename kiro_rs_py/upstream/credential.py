@@ -168,12 +168,14 @@ MEMBERS: Mapping[str, str] = {item.name: camel(item.name) for item in fields(Cre
 """Attribute (which is also the snake_case spelling) → member name in the file."""
 
 
-def parse_credential(entry: Mapping[str, Json]) -> Credential:
+def parse_credential(entry: Json) -> Credential:
     """One object of the credentials file → Credential.
 
     Unknown members are ignored, ``null`` and empty text mean absent, an unreadable ``expiresAt`` means expired.
     Raises BadField naming the first member that cannot be used.
     """
+    if not isinstance(entry, dict):
+        raise BadField("", "is not an object")
     values: dict[str, object] = {}
     for name, member in MEMBERS.items():
         spelling = member if member in entry else name

@@ -218,7 +218,7 @@ class CredentialDocument:
         logins: dict[str, int] = {}
         for index, entry in enumerate(self._entries):
             try:
-                credential = _parse_entry(entry)
+                credential = parse_credential(entry)
                 _refuse_twin(ids, credential.id or None, index, "id")
                 _refuse_twin(logins, credential.fingerprint, index, "refreshToken")
             except BadField as problem:
@@ -242,12 +242,6 @@ class CredentialDocument:
             usable[index] = replace(usable[index], id=number)
             if marks[index]:
                 self.given[marks[index]] = number
-
-
-def _parse_entry(entry: Json) -> Credential:
-    if not isinstance(entry, dict):
-        raise BadField("", "is not an object")
-    return parse_credential(entry)
 
 
 def _refuse_twin(seen: dict[_Key, int], key: _Key | None, index: int, member: str) -> None:
@@ -279,12 +273,14 @@ def _parse(text: str | None, name: str) -> tuple[Shape, list[Json]]:
     except json.JSONDecodeError as error:
         raise CredentialFileError(
             f"{name} is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}. "
-            f"Correct it, or copy {name}.bak over it."
+            f"Correct it, or copy {name}.bak over it if there is one."
         ) from None  # the cause would carry the whole text, secrets included
     except RecursionError:
         raise CredentialFileError(f"{name} is nested too deeply to be a credentials file.") from None
     except ValueError:  # Python reads no number of more than 4,300 digits
-        raise CredentialFileError(f"{name} holds a number that is too long. Copy {name}.bak over it.") from None
+        raise CredentialFileError(
+            f"{name} holds a number that is too long. Correct it, or copy {name}.bak over it if there is one."
+        ) from None
     if isinstance(document, list):
         return "list", document
     if isinstance(document, dict) and isinstance(document.get("accounts"), list):

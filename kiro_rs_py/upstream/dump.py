@@ -7,7 +7,6 @@ are only collected while an answer is under way; masking and writing happen afte
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -70,8 +69,7 @@ class Dump:
     def add_answer(self, request_id: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Write an answer that is no event stream."""
         if self.room_for(len(body)):
-            shown = {name.lower(): value for name, value in headers.items()}
-            self._add(request_id, "json", len(body), lambda: _scenario(status, shown, body, self._salt))
+            self._add(request_id, "json", len(body), lambda: redacted_answer(status, headers, body, self._salt))
 
     def add_stream(self, request_id: str, data: bytes) -> None:
         """Write a stream whose bytes have got their room already."""
@@ -170,11 +168,6 @@ def _prepare(folder: Path) -> None:
         raise ConfigError([f"The folder {folder} is open to other users. Run `chmod 700 {folder}`, or name another."])
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError([f"The folder {folder} cannot be written to. {remedy}"])
-
-
-def _scenario(status: int, headers: Mapping[str, str], body: bytes, salt: bytes) -> bytes:
-    step = redacted_answer(status, headers, body, salt)
-    return json.dumps([step], ensure_ascii=False, indent=2).encode("utf-8", "replace")
 
 
 def _write(folder: Path, answer: _Answer) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import Json, JsonObject, list_in
 from kiro_rs_py.errors import CredentialFileError
 from kiro_rs_py.upstream.atomic import make_private_folder, replace_file
 from kiro_rs_py.upstream.credential import BadField, Credential, entry_of, parse_credential
@@ -110,7 +110,7 @@ def _read(path: Path) -> list[EmergencyCopy]:
     try:
         if not (_is_ours(path.parent, is_kind=stat.S_ISDIR) and _is_ours(path, is_kind=stat.S_ISREG)):
             return []
-        entries: object = json.loads(path.read_bytes())
+        entries: Json = json.loads(path.read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError) as error:
@@ -118,17 +118,11 @@ def _read(path: Path) -> list[EmergencyCopy]:
         return []
     copies = []
     for entry in entries if isinstance(entries, list) else ():
-        with suppress(BadField):
-            copies.append(_parse(entry, path))
+        if isinstance(entry, dict):
+            replaces = tuple(mark for mark in list_in(entry, "replaces") if isinstance(mark, str))
+            with suppress(BadField):
+                copies.append(EmergencyCopy(parse_credential(entry), replaces, path))
     return copies
-
-
-def _parse(entry: object, place: Path) -> EmergencyCopy:
-    if not isinstance(entry, dict):
-        raise BadField("", "is not an object")
-    replaces = entry.get("replaces")
-    known = replaces if isinstance(replaces, list) else []
-    return EmergencyCopy(parse_credential(entry), tuple(mark for mark in known if isinstance(mark, str)), place)
 
 
 def _change(path: Path, change: Callable[[list[EmergencyCopy]], list[EmergencyCopy]]) -> None:

@@ -6,15 +6,17 @@ Used by every way to come by tokens: the terminal's login and import, and the ad
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.errors import AccountSuspended, KiroError, UpstreamError, UpstreamUnauthorized
-from kiro_rs_py.upstream.control import find_profile_arn
-from kiro_rs_py.upstream.credential import Credential, changed_members
+from kiro_rs_py.errors import AccountSuspended, KiroError, UpstreamError, UpstreamRejected, UpstreamUnauthorized
+from kiro_rs_py.upstream.control import find_profile_arn, is_token_refused
+from kiro_rs_py.upstream.credential import REFRESH_MARGIN, Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.leases import LOCKED
@@ -24,6 +26,9 @@ from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 from kiro_rs_py.upstream.state import CachedBalance, SavedStanding, State, StateStore
 from kiro_rs_py.upstream.store import CredentialStore
 from kiro_rs_py.upstream.usage import Usage, fetch_usage
+
+if TYPE_CHECKING:
+    from kiro_rs_py.upstream.pool import CredentialPool
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +116,7 @@ async def enrol(
     state: StateStore,
     credential_id: int,
     *,
-    now: datetime | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Enrolled:
     """Ask about an account whose tokens are kept, keep what is learnt, and put it together with an older entry of it.
 
@@ -133,14 +138,14 @@ async def enrol(
         if isinstance(error, UpstreamUnauthorized) and credential.auth_method == "api_key":
             raise
         if isinstance(error, AccountSuspended):
-            await _remember_lock(state, credential, now or datetime.now(UTC))
+            await _remember_lock(state, credential, now())
         doubts.append(f"Its plan and e-mail could not be asked for: {error}")
     else:
         learnt = with_facts(learnt, usage)
     await store.update(lambda document: document.patch(credential_id, changed_members(credential, learnt)))
     merged_id = await merge_account(store, credential_id)
     if usage is not None:
-        await remember_balance(state, merged_id, usage, now or datetime.now(UTC))
+        await _remember_balance(state, merged_id, usage, now())
     return Enrolled(await _get(store, merged_id), merged_id != credential_id, usage, tuple(doubts))
 
 
@@ -154,7 +159,7 @@ def with_facts(credential: Credential, usage: Usage) -> Credential:
     )
 
 
-async def remember_balance(state: StateStore, credential_id: int, usage: Usage, now: datetime) -> None:
+async def _remember_balance(state: StateStore, credential_id: int, usage: Usage, now: datetime) -> None:
     """Keep a balance in the state file. Trouble with that file is logged: the balance is only a copy."""
 
     def change(saved: State) -> None:
@@ -237,6 +242,41 @@ async def _get(store: CredentialStore, credential_id: int) -> Credential:
     if credential is None:
         raise UnknownCredential(credential_id)
     return credential
+
+
+# --- later: what is left of its plan ------------------------------------------------------------------------------
+
+
+async def ask_usage(
+    http: Caller,
+    config: Config,
+    endpoints: Endpoints,
+    pool: CredentialPool,
+    state: StateStore,
+    credential_id: int,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Usage:
+    """Ask for an account's balance with a good token, and keep what is told: in the file, the pool, the state file.
+
+    Asked once more after a forced refresh if the token was refused, or with the profile if that was missing. Raises
+    NotFound, RefreshRejected, RefreshFailed, UpstreamError.
+    """
+    await pool.refresh_if_expiring(credential_id, REFRESH_MARGIN)
+    try:
+        usage = await fetch_usage(http, config, endpoints, pool.credential(credential_id))
+    except (UpstreamRejected, UpstreamUnauthorized) as error:
+        credential = pool.credential(credential_id)
+        if is_token_refused(error):
+            await pool.force_refresh(credential_id)
+        elif credential.profile_arn is None and (arn := await find_profile_arn(http, config, endpoints, credential)):
+            await pool.learn(credential_id, lambda known: replace(known, profile_arn=arn))
+        else:
+            raise
+        usage = await fetch_usage(http, config, endpoints, pool.credential(credential_id))
+    await pool.learn(credential_id, lambda known: with_facts(known, usage))
+    pool.note_usage(credential_id, remaining=usage.headroom, resets_at=usage.resets_at)
+    await _remember_balance(state, credential_id, usage, now())
+    return usage
 
 
 # --- registrations ----------------------------------------------------------------------------------------------

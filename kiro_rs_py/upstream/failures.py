@@ -220,7 +220,8 @@ def _by_meaning(facts: _Facts) -> UpstreamError | None:
     if reason in _VALIDATION_REASONS or facts.says("expected toolresult blocks"):
         return _rejected(facts)
     if reason in _CAPACITY_REASONS or facts.says(*_CAPACITY_TEXTS):
-        return _error(UpstreamOverloaded, facts, sentences.CAPACITIES.get(reason or "", sentences.CAPACITY))
+        down = reason == "SERVICE_UNAVAILABLE"
+        return _error(UpstreamOverloaded, facts, sentences.UNAVAILABLE if down else sentences.CAPACITY)
     if reason in _THROTTLE_REASONS or facts.status == 429:
         return _throttled(facts)
     return None

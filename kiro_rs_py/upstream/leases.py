@@ -185,15 +185,8 @@ def _exhausted(entry: Entry, error: QuotaExhausted, moment: Moment) -> None:
     until = entry.resets_at if known else moment.wall + QUOTA_PROBE
     if error.retry_after:
         until = moment.wall + timedelta(seconds=min(error.retry_after, LONGEST_RETRY_AFTER))
-    entry.move(
-        Standing(
-            "exhausted",
-            since=moment.wall,
-            cause="The plan's credits are used up.",
-            until=until,
-            error=error,
-        )
-    )
+    cause = "The plan's credits are used up."
+    entry.move(Standing("exhausted", since=moment.wall, cause=cause, until=until, error=error))
 
 
 def _unauthorized(entry: Entry, lease: Lease, error: UpstreamUnauthorized, moment: Moment, jitter: float) -> None:

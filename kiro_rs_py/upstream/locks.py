@@ -50,15 +50,14 @@ else:
 class FileLock:
     """An exclusive lock; also between two of these in one process.
 
-    Not reentrant. ``supported`` turns False on a file system without locks: acquiring then succeeds without
-    protection, after a warning, because a token that cannot be saved is worse than two that race.
+    Not reentrant. On a file system without locks acquiring succeeds without protection, after a warning, because a
+    token that cannot be saved is worse than two that race.
     """
 
     def __init__(self, path: Path, *, lock: Callable[[int], None] = lock_descriptor) -> None:
         """``lock`` locks an open file or raises OSError at once."""
         self.path = path
         self._lock = lock
-        self.supported = True
         self._descriptor: int | None = None
 
     @property
@@ -78,7 +77,6 @@ class FileLock:
                 if error.errno in _BUSY:
                     return False
                 raise
-            self.supported = False
             logger.warning("%s: this file system has no locks; run one process at a time on it.", self.path.name)
         self._descriptor = descriptor
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -10,15 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
 import trio
 
 from kiro_rs_py.config.values import REGION
-from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, string_in
 from kiro_rs_py.errors import LoginFailed, UpstreamError
 from kiro_rs_py.upstream.credential import LONGEST_LIFETIME, parse_time
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
-from kiro_rs_py.upstream.refresh import Caller
+from kiro_rs_py.upstream.refresh import Caller, json_request
 from kiro_rs_py.upstream.sources import BUILDER_ID_START_URL
 
 BUILDER_ID_REGION = "us-east-1"
@@ -142,8 +140,8 @@ class DeviceLogin:
                 "issuerUrl": self.start_url,
             },
         )
-        client_id, client_secret = answer.get("clientId"), answer.get("clientSecret")
-        if status != 200 or not (isinstance(client_id, str) and isinstance(client_secret, str)):
+        client_id, client_secret = string_in(answer, "clientId"), string_in(answer, "clientSecret")
+        if status != 200 or not (client_id and client_secret):
             raise login_failed(oauth_code(answer))
         # Epoch seconds (§4.5); 0 means that it does not expire (RFC 7591 §3.2.1).
         expiry = _seconds(answer.get("clientSecretExpiresAt"), 0.0)
@@ -159,13 +157,11 @@ class DeviceLogin:
                 "startUrl": self.start_url,
             },
         )
-        texts = [answer.get(key) for key in ("deviceCode", "userCode", "verificationUri")]
-        device_code, user_code, uri = (text if isinstance(text, str) else "" for text in texts)
+        names = ("deviceCode", "userCode", "verificationUri")
+        device_code, user_code, uri = (string_in(answer, name) for name in names)
         if status != 200 or not (device_code and user_code and uri):
             raise login_failed(oauth_code(answer))
-        complete = answer.get("verificationUriComplete")
-        if not isinstance(complete, str):
-            complete = uri
+        complete = string_in(answer, "verificationUriComplete") or uri
         for address in (uri, complete):
             self._check_verification(address)
         return DeviceCode(
@@ -214,22 +210,20 @@ class DeviceLogin:
 
 async def post_json(http: Caller, url: str, body: JsonObject, *, agent: str) -> tuple[int, JsonObject]:
     """POST ``body`` and return status and the JSON object of the answer ({} when it is none)."""
-    content = json.dumps(body, separators=(",", ":")).encode()
     headers = [
         ("content-type", "application/json"),
         ("accept", "application/json"),
         ("user-agent", agent),
         ("host", authority(url)),
-        ("content-length", str(len(content))),
     ]
-    response = await http.call(httpx.Request("POST", url, headers=headers, content=content))
+    response = await http.call(json_request(url, headers, body))
     return response.status_code, json_object(response.content) or {}
 
 
 def token_entry(answer: Mapping[str, Json], now: datetime) -> JsonObject:
     """The tokens of a grant as the credentials file writes them. Raises LoginFailed when there are none."""
-    access, refresh = answer.get("accessToken"), answer.get("refreshToken")
-    if not (isinstance(access, str) and access and isinstance(refresh, str) and refresh):
+    access, refresh = string_in(answer, "accessToken"), string_in(answer, "refreshToken")
+    if not (access and refresh):
         raise LoginFailed("The sign-in service sent no tokens. Try again.", code="no_tokens")
     lifetime = min(_seconds(answer.get("expiresIn"), DEFAULT_TOKEN_LIFETIME), LONGEST_LIFETIME)
     # Some answers of the social service name the moment instead (§5.3).
@@ -240,8 +234,7 @@ def token_entry(answer: Mapping[str, Json], now: datetime) -> JsonObject:
         "expiresAt": (expires_at or now + timedelta(seconds=lifetime)).isoformat(),
         "createdAt": now.isoformat(),
     }
-    arn = answer.get("profileArn")
-    if isinstance(arn, str) and arn:
+    if arn := string_in(answer, "profileArn"):
         entry["profileArn"] = arn
     return entry
 
@@ -258,8 +251,7 @@ _TEXTS = {
 def oauth_code(answer: Mapping[str, Json]) -> str:
     """The OAuth error of an answer, AWS's exception names translated (§11.4)."""
     for key in ("error", "__type", "code"):
-        value = answer.get(key)
-        if isinstance(value, str) and value:
+        if value := string_in(answer, key):
             name = value.rpartition("#")[2].partition(":")[0].removesuffix("Exception")
             return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     return "unknown_error"

@@ -10,13 +10,14 @@ import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import httpx
 import trio
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject, json_text
 from kiro_rs_py.convert.search_results import SearchOutcome, parse_search_answer
 from kiro_rs_py.errors import UpstreamError, UpstreamUnavailable
 from kiro_rs_py.upstream.attempts import Attempts
@@ -75,10 +76,7 @@ class SearchClient:
 
         async def attempt(lease: Lease) -> SearchReply:
             credential = lease.credential
-
-            async def post(endpoint: Endpoint) -> JsonObject:
-                return await self._post(endpoint, credential, body)
-
+            post = partial(self._post, credential=credential, body=body)
             answer = await on_hosts(self._endpoints, self._config, credential, request_id, post)
             lease.report(Succeeded())
             outcome = parse_search_answer(answer)
@@ -111,8 +109,7 @@ def search_body(query: str) -> bytes:
     """The JSON-RPC call. Its id has the form that Kiro's own clients give it."""
     call_id = f"web_search_tooluse_{_random(22)}_{time.time_ns() // 1_000_000}_{_random(8).lower()}"
     params = {"name": "web_search", "arguments": {"query": query}}
-    call = {"id": call_id, "jsonrpc": "2.0", "method": "tools/call", "params": params}
-    return json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
+    return json_text({"id": call_id, "jsonrpc": "2.0", "method": "tools/call", "params": params}).encode()
 
 
 def _random(length: int) -> str:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -23,7 +24,6 @@ from kiro_rs_py.errors import (
     AccountSuspended,
     CredentialFileError,
     KiroError,
-    NoUsableCredential,
     RefreshFailed,
     RefreshRejected,
 )
@@ -31,18 +31,13 @@ from kiro_rs_py.upstream.atomic import Stamp
 from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.credential import AuthMethod, Credential, changed_members
 from kiro_rs_py.upstream.document import CredentialDocument, EntryProblem
-from kiro_rs_py.upstream.leases import LOCKED, Abandoned, Failed, Lease, Outcome, Succeeded, settle, stop
+from kiro_rs_py.upstream.leases import LOCKED, Failed, Lease, Outcome, settle, stop
 from kiro_rs_py.upstream.roster import Roster, revive
 from kiro_rs_py.upstream.rotation import Rotation, Timings, TokenService
-from kiro_rs_py.upstream.selection import TIMED_STATES, Entry, Standing, StateName, able, choose, nobody
+from kiro_rs_py.upstream.selection import TIMED_STATES, Entry, Standing, StateName, choose, nobody
 from kiro_rs_py.upstream.state import Mode, State, StateStore
 from kiro_rs_py.upstream.statistics import Statistics
 from kiro_rs_py.upstream.store import CredentialStore
-
-__all__ = [
-    "Abandoned", "CredentialPool", "CredentialStatus", "Failed", "Lease", "Outcome", "Succeeded", "Timings",
-    "open_pool",
-]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +63,6 @@ class CredentialStatus:
     last_error: str | None
     last_used_at: datetime | None
     expires_at: datetime | None
-    refresh_failures: int
     unsaved: bool
     """Its newest token is in memory only."""
     in_memory_only: bool
@@ -89,16 +83,14 @@ async def open_pool(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     jitter: Callable[[], float] = random.random,
     timings: Timings = Timings(),  # noqa: B008 (frozen)
-    places_per_account: int | None = None,
     background: bool = True,
 ) -> AsyncIterator[CredentialPool]:
     """Read the accounts and keep them for the length of the block.
 
-    ``extra_credentials`` live in memory only (``KIRO_API_KEY``). ``places_per_account`` bounds the simultaneous
-    attempts on one account. ``background`` False leaves out watching and keeping warm, for short commands; these spend
-    no refresh token while the file cannot be written. On leaving, running refreshes are brought to their end (at most
-    ``timings.refresh_deadline``) and statistics are written. Raises CredentialFileError if the file cannot be read,
-    and, for short commands, at the end if it has not taken new tokens.
+    ``extra_credentials`` live in memory only (``KIRO_API_KEY``). ``background`` False leaves out watching and keeping
+    warm, for short commands; these spend no refresh token while the file cannot be written. On leaving, running
+    refreshes are brought to their end (at most ``timings.refresh_deadline``) and statistics are written. Raises
+    CredentialFileError if the file cannot be read, and, for short commands, at the end if it has not taken new tokens.
     """
     state_stamp = await state.stamp()
     saved = await state.read()
@@ -115,7 +107,7 @@ async def open_pool(
                 must_save=not background,
             )  # fmt: skip
             mode = saved.load_balancing_mode or config.load_balancing_mode
-            pool = CredentialPool(roster, rotation, state, statistics, mode, timings, jitter, places_per_account)
+            pool = CredentialPool(roster, rotation, state, statistics, mode, timings, jitter)
             nursery.start_soon(pool._rescue)
             if background:
                 nursery.start_soon(pool._watch, store, stamp)
@@ -160,7 +152,6 @@ class CredentialPool:
         mode: Mode,
         timings: Timings,
         jitter: Callable[[], float],
-        places: int | None,
     ) -> None:
         self._roster = roster
         self._rotation = rotation
@@ -169,8 +160,6 @@ class CredentialPool:
         self._mode: Mode = mode
         self._timings = timings
         self._jitter = jitter
-        self._places = places
-        self._place_free = trio.Event()
         self._outcomes: Counter[str] = Counter()
 
     # --- requests ---
@@ -185,30 +174,27 @@ class CredentialPool:
         if only is not None:
             excluded |= {entry.id for entry in self._roster.entries if entry.id != only}
         while True:
-            entry = await self._next(model, excluded)
+            moment = self._roster.moment()
+            entry = choose(self._roster.entries, model=model, mode=self._mode, moment=moment, tried=excluded)
+            if entry is None:
+                raise nobody(self._roster.entries, model=model, moment=moment)
             entry.in_flight += 1
-            opened = entry.leased_at = trio.current_time()
+            opened = entry.leased_at = moment.mono
             try:
                 await self._rotation.freshen(entry)
+                # It may have been disabled or removed while its token was being fetched.
+                usable = entry in self._roster.entries and (
+                    choose([entry], model=model, mode=self._mode, moment=self._roster.moment()) is not None
+                )
             except (RefreshRejected, RefreshFailed):
-                self._release(entry)
-                excluded.add(entry.id)
-                continue
+                usable = False
             except BaseException:
-                self._release(entry)
+                entry.in_flight -= 1
                 raise
-            # It may have been disabled or removed while its token was being fetched.
-            if choose([entry], model=model, mode=self._mode, moment=self._roster.moment()) is None or (
-                entry not in self._roster.entries
-            ):
-                self._release(entry)
-                excluded.add(entry.id)
-                continue
-
-            def settled(lease: Lease, outcome: Outcome, entry: Entry = entry) -> None:
-                self._settle(entry, lease, outcome)
-
-            return Lease(entry.credential, model, opened, settled)
+            if usable:
+                return Lease(entry.credential, model, opened, partial(self._settle, entry))
+            entry.in_flight -= 1
+            excluded.add(entry.id)
 
     async def force_refresh(self, credential_id: int) -> Credential:
         """Replace an account's access token, in whatever state it is, unless that was done moments ago.
@@ -291,7 +277,6 @@ class CredentialPool:
             last_error=str(entry.last_error) if entry.last_error else None,
             last_used_at=entry.last_used_at,
             expires_at=credential.expires_at,
-            refresh_failures=entry.refresh_failures,
             unsaved=entry.unsaved,
             in_memory_only=credential.in_memory_only,
             endpoint=credential.endpoint,
@@ -346,28 +331,12 @@ class CredentialPool:
         await self._state.update(change)
         self._mode = mode
 
-    async def learn(
-        self,
-        credential_id: int,
-        *,
-        email: str | None = None,
-        subscription_title: str | None = None,
-        profile_arn: str | None = None,
-        user_id: str | None = None,
-    ) -> None:
-        """Keep facts the service has told; None leaves one as it is. Raises NotFound; trouble with the file is logged
-        and overcome later."""
+    async def learn(self, credential_id: int, fact: Callable[[Credential], Credential]) -> None:
+        """Keep what the service has told: ``fact`` gives the credential with it. Raises NotFound; trouble with the file
+        is logged and overcome later."""
         entry = self._roster.get(credential_id)
-        told = {
-            "email": email, "subscription_title": subscription_title, "profile_arn": profile_arn, "user_id": user_id,
-        }  # fmt: skip
-        news = {name: value for name, value in told.items() if value}
-
-        def learn(credential: Credential) -> Credential:
-            return replace(credential, **news)  # type: ignore[arg-type]
-
-        if learn(entry.credential) != entry.credential:
-            await self._roster.save(entry, learn, login=entry.credential.fingerprint)
+        if fact(entry.credential) != entry.credential:
+            await self._roster.save(entry, fact, login=entry.credential.fingerprint)
 
     def note_usage(self, credential_id: int, *, remaining: float | None, resets_at: datetime | None) -> None:
         """What the usage call said: credits left, and when the quota starts again. Raises NotFound."""
@@ -391,29 +360,8 @@ class CredentialPool:
         """The upstream model ids an account's plan offers. Raises NotFound."""
         self._roster.get(credential_id).models = frozenset(name.lower() for name in models)
 
-    # --- choosing and settling ---
-
-    async def _next(self, model: str, excluded: Collection[int]) -> Entry:
-        with trio.move_on_after(self._timings.room_wait):
-            while True:
-                moment = self._roster.moment()
-                entries = self._roster.entries
-                entry = choose(entries, model=model, mode=self._mode, moment=moment, tried=excluded, room=self._places)
-                if entry is not None:
-                    return entry
-                if choose(entries, model=model, mode=self._mode, moment=moment, tried=excluded) is None:
-                    raise nobody(entries, model=model, moment=moment)
-                await self._place_free.wait()
-        busy = f"All {len(able(self._roster.entries, model))} accounts are busy. Try again in a moment."
-        raise NoUsableCredential(busy, retry_after=1.0)
-
-    def _release(self, entry: Entry) -> None:
-        entry.in_flight -= 1
-        self._place_free.set()
-        self._place_free = trio.Event()
-
     def _settle(self, entry: Entry, lease: Lease, outcome: Outcome) -> None:
-        self._release(entry)
+        entry.in_flight -= 1
         before = entry.standing.state
         self._outcomes[_name_of(outcome)] += 1
         settle(entry, lease, outcome, self._roster.moment(), self._jitter())

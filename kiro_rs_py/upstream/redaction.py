@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from kiro_rs_py.codec.frame import PRELUDE_BYTES, encode_frame
 from kiro_rs_py.codec.headers import HeaderValue, Uuid, encode_headers
 from kiro_rs_py.codec.inspection import Piece, inspect
-from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object, json_text
 
 # Texts whose pieces belong together: a tag or a JSON string may be cut between two events.
 _TEXT_OF = {"assistantResponseEvent": "content", "codeEvent": "content", "reasoningContentEvent": "text"}
@@ -38,7 +37,7 @@ _KNOWN_TEXTS = re.compile(
     "|does not support this application|gateway time-?out",
     re.IGNORECASE,
 )
-_JSON_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|-?\d[\d.eE+-]*|true|false|null|[{}\[\]:,\s]+|.', re.DOTALL)
+_JSON_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|-?[0-9][0-9.eE+-]*|true|false|null|[{}\[\]:,\s]+|.', re.DOTALL)
 _ESCAPED = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[^\\]+|\\", re.DOTALL)
 _FILLER_BY_BYTES = {2: "é", 3: "世", 4: "😀"}
 _ANSWER_HEADERS = ("retry-after", "x-amzn-errortype")
@@ -46,11 +45,17 @@ _ANSWER_HEADERS = ("retry-after", "x-amzn-errortype")
 
 def redacted_stream(data: bytes, salt: bytes) -> bytes:
     """An event stream, cut or damaged as it may be. ``salt`` makes its ids unknown outside this process."""
-    return b"".join(_redact_pieces(list(inspect(data)), salt))
+    redaction = _Redaction(salt)
+    pieces = [(piece, None if piece.message is None else json_object(piece.payload)) for piece in inspect(data)]
+    _mask_texts([(piece, payload) for piece, payload in pieces if payload is not None])
+    return b"".join(redaction.piece(piece, payload) for piece, payload in pieces)
 
 
-def redacted_answer(status: int, headers: Mapping[str, str], body: bytes, salt: bytes) -> JsonObject:
-    """An answer that is no event stream, as a step of a scenario of the simulator."""
+def redacted_answer(status: int, headers: Mapping[str, str], body: bytes, salt: bytes) -> bytes:
+    """An answer that is no event stream, as a scenario of the simulator: JSON, a list of this one step.
+
+    ``headers`` are case-insensitive or in lower case.
+    """
     kept: JsonObject = {}
     for name in _ANSWER_HEADERS:
         # Behind the colon of an error type stands an address.
@@ -60,7 +65,8 @@ def redacted_answer(status: int, headers: Mapping[str, str], body: bytes, salt: 
     text = body.decode("utf-8", "replace")
     document = json_object(text)
     shown = masked(text, _KNOWN_TEXTS) if document is None else _Redaction(salt).value(document)
-    return {"status": status, "headers": kept, "body": shown}
+    step: JsonObject = {"status": status, "headers": kept, "body": shown}
+    return json.dumps([step], ensure_ascii=False, indent=2).encode("utf-8", "replace")
 
 
 def masked(text: str, kept: re.Pattern[str] | None = None) -> str:
@@ -83,7 +89,7 @@ def masked_json(text: str) -> str:
         if token.startswith('"'):
             parts.append(token if _is_member(text, match) else _masked_string(token))
         elif token[0] in "-0123456789":
-            parts.append(re.sub(r"\d", "1", token))
+            parts.append(re.sub("[0-9]", "1", token))
         elif token in ("true", "false", "null"):
             parts.append(token)
         else:
@@ -139,44 +145,21 @@ def _filled(text: str) -> str:
 # --- frames -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Slot:
-    """One piece of a text that spans events."""
-
-    payload: JsonObject
-    member: str
-
-
-def _redact_pieces(pieces: list[Piece], salt: bytes) -> Iterable[bytes]:
-    redaction = _Redaction(salt)
-    payloads = [_json_object(piece) for piece in pieces]
-    _mask_texts([(piece, payload) for piece, payload in zip(pieces, payloads, strict=True) if payload is not None])
-    for piece, payload in zip(pieces, payloads, strict=True):
-        if piece.message is None or (piece.problems and not piece.headers):
-            yield redaction.torn(piece)
-            continue
-        spanning = _spanning(piece)
-        body = redaction.raw(piece.payload) if payload is None else _compact(redaction.object(payload, keep=spanning))
-        frame = encode_frame(redaction.headers(piece.headers), body)
-        # A wrong checksum stays wrong.
-        yield frame if piece.message.right else frame[:-1] + bytes([frame[-1] ^ 0xFF])
-
-
 def _mask_texts(payloads: list[tuple[Piece, JsonObject]]) -> None:
     """Mask the texts that are spread over events as the whole they are, in place."""
-    texts: dict[str, list[_Slot]] = {}
+    texts: dict[tuple[str, str], list[JsonObject]] = {}
     for piece, payload in payloads:
         member = _spanning(piece)
         if member and isinstance(payload.get(member), str):
-            key = f"{member} {payload.get('toolUseId', '')}" if member == "input" else str(piece.headers[":event-type"])
-            texts.setdefault(key, []).append(_Slot(payload, member))
-    for key, slots in texts.items():
-        whole = "".join(str(slot.payload[slot.member]) for slot in slots)
-        filler = masked_json(whole) if key.startswith("input ") else masked(whole, _TAGS)
+            which = payload.get("toolUseId", "") if member == "input" else piece.headers[":event-type"]
+            texts.setdefault((member, str(which)), []).append(payload)
+    for (member, _), parts in texts.items():
+        whole = "".join(str(part[member]) for part in parts)
+        filler = masked_json(whole) if member == "input" else masked(whole, _TAGS)
         place = 0
-        for slot in slots:
-            length = len(str(slot.payload[slot.member]))
-            slot.payload[slot.member] = filler[place : place + length]
+        for part in parts:
+            length = len(str(part[member]))
+            part[member] = filler[place : place + length]
             place += length
 
 
@@ -194,7 +177,19 @@ class _Redaction:
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
 
-    def headers(self, headers: Mapping[str, HeaderValue]) -> dict[str, HeaderValue]:
+    def piece(self, piece: Piece, payload: JsonObject | None) -> bytes:
+        """A frame, or what is left of one. ``payload`` is its JSON object with the spanning text masked already."""
+        if piece.message is None or (piece.problems and not piece.headers):
+            return self._torn(piece)
+        if payload is None:
+            body = self._raw(piece.payload)
+        else:
+            body = json_text(self._object(payload, keep=_spanning(piece))).encode("utf-8", "replace")
+        frame = encode_frame(self._headers(piece.headers), body)
+        # A wrong checksum stays wrong.
+        return frame if piece.message.right else frame[:-1] + bytes([frame[-1] ^ 0xFF])
+
+    def _headers(self, headers: Mapping[str, HeaderValue]) -> dict[str, HeaderValue]:
         return {name: self._header(name, value) for name, value in headers.items()}
 
     def _header(self, name: str, value: HeaderValue) -> HeaderValue:
@@ -210,8 +205,7 @@ class _Redaction:
             case _:
                 return value
 
-    def object(self, payload: JsonObject, *, keep: str) -> JsonObject:
-        """A payload; the text of its member ``keep`` is masked already."""
+    def _object(self, payload: JsonObject, *, keep: str) -> JsonObject:
         return {
             self._name(name): value if name == keep and isinstance(value, str) else self._member(name, value)
             for name, value in payload.items()
@@ -248,24 +242,16 @@ class _Redaction:
         digest = hashlib.sha256(self._salt + value.encode("utf-8", "surrogatepass")).hexdigest()
         return (prefix + digest)[: max(len(value), len(prefix) + 8)]
 
-    def raw(self, payload: bytes) -> bytes:
+    def _raw(self, payload: bytes) -> bytes:
         """A payload that is no JSON object."""
         try:
             return masked(payload.decode(), _KNOWN_TEXTS).encode()
         except UnicodeDecodeError:
             return b"?" * len(payload)
 
-    def torn(self, piece: Piece) -> bytes:
+    def _torn(self, piece: Piece) -> bytes:
         """A cut frame keeps its prelude and what is readable of its headers; all else is only as long as it was."""
         kept = b"" if piece.prelude is None else piece.data[:PRELUDE_BYTES]
         if piece.headers:
-            kept += encode_headers(self.headers(piece.headers))
+            kept += encode_headers(self._headers(piece.headers))
         return kept + b"?" * (len(piece.data) - len(kept))
-
-
-def _json_object(piece: Piece) -> JsonObject | None:
-    return None if piece.message is None else json_object(piece.payload)
-
-
-def _compact(value: JsonObject) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

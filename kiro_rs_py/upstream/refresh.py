@@ -5,7 +5,6 @@ When and under which locks is :mod:`kiro_rs_py.upstream.rotation`'s business.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from uuid import uuid4
 import httpx
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import json_object, text_in
+from kiro_rs_py.convert.anthropic import json_object, json_text, text_in
 from kiro_rs_py.errors import RefreshFailed, RefreshRejected, UpstreamTimeout, UpstreamUnavailable
 from kiro_rs_py.upstream.credential import Credential, TokenGrant, auth_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints, authority
@@ -90,53 +89,42 @@ class Refresher:
 
 def social_request(config: Config, credential: Credential, url: str) -> httpx.Request:
     """Kiro's own sign-in service, §4.2; only encodings are announced that httpx can decode."""
-    body = _compact({"refreshToken": credential.refresh_token or ""})
-    return httpx.Request(
-        "POST",
-        url,
-        headers=[
-            ("accept", "application/json, text/plain, */*"),
-            ("content-type", "application/json"),
-            ("user-agent", f"KiroIDE-{config.kiro_version}-{credential.effective_machine_id(config.machine_id)}"),
-            ("accept-encoding", "gzip, deflate"),
-            ("host", authority(url)),
-            ("connection", "close"),
-            ("content-length", str(len(body))),
-        ],
-        content=body,
-    )
+    headers = [
+        ("accept", "application/json, text/plain, */*"),
+        ("content-type", "application/json"),
+        ("user-agent", f"KiroIDE-{config.kiro_version}-{credential.effective_machine_id(config.machine_id)}"),
+        ("accept-encoding", "gzip, deflate"),
+        ("host", authority(url)),
+        ("connection", "close"),
+    ]
+    return json_request(url, headers, {"refreshToken": credential.refresh_token or ""})
 
 
 def idc_request(config: Config, credential: Credential, url: str) -> httpx.Request:
     """AWS SSO OIDC CreateToken, §4.3: JSON with camelCase names, in the form of the newer clients."""
-    body = _compact(
-        {
-            "clientId": credential.client_id or "",
-            "clientSecret": credential.client_secret or "",
-            "refreshToken": credential.refresh_token or "",
-            "grantType": "refresh_token",
-        }
-    )
+    body = {
+        "clientId": credential.client_id or "",
+        "clientSecret": credential.client_secret or "",
+        "refreshToken": credential.refresh_token or "",
+        "grantType": "refresh_token",
+    }
     agent = f"aws-sdk-js/{OIDC_SDK} ua/2.1 os/{config.system_version} lang/js md/nodejs#{config.node_version}"
-    return httpx.Request(
-        "POST",
-        url,
-        headers=[
-            ("content-type", "application/json"),
-            ("x-amz-user-agent", f"aws-sdk-js/{OIDC_SDK} KiroIDE"),
-            ("user-agent", f"{agent} api/sso-oidc#{OIDC_SDK} m/E KiroIDE"),
-            ("host", authority(url)),
-            ("amz-sdk-invocation-id", str(uuid4())),
-            ("amz-sdk-request", "attempt=1; max=4"),
-            ("connection", "close"),
-            ("content-length", str(len(body))),
-        ],
-        content=body,
-    )
+    headers = [
+        ("content-type", "application/json"),
+        ("x-amz-user-agent", f"aws-sdk-js/{OIDC_SDK} KiroIDE"),
+        ("user-agent", f"{agent} api/sso-oidc#{OIDC_SDK} m/E KiroIDE"),
+        ("host", authority(url)),
+        ("amz-sdk-invocation-id", str(uuid4())),
+        ("amz-sdk-request", "attempt=1; max=4"),
+        ("connection", "close"),
+    ]
+    return json_request(url, headers, body)
 
 
-def _compact(body: Mapping[str, str]) -> bytes:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+def json_request(url: str, headers: list[tuple[str, str]], body: Mapping[str, object]) -> httpx.Request:
+    """A POST of ``body`` with these headers and, at their end, its length."""
+    content = json_text(body).encode("utf-8", "replace")
+    return httpx.Request("POST", url, headers=[*headers, ("content-length", str(len(content)))], content=content)
 
 
 # --- what comes back --------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -22,7 +22,7 @@ from kiro_rs_py.errors import ConfigError, CredentialFileError, KiroError, Refre
 from kiro_rs_py.upstream.credential import Credential, TokenGrant, with_fixed_machine_id, with_grant
 from kiro_rs_py.upstream.leases import cool, stop, without_traceback
 from kiro_rs_py.upstream.roster import Roster, revive
-from kiro_rs_py.upstream.selection import Entry, Moment, StateName
+from kiro_rs_py.upstream.selection import Entry, StateName
 from kiro_rs_py.upstream.store import CredentialStore, RefreshTurn
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,6 @@ class Timings:
     warm_check: float = 60.0
     keep_warm: float = 4 * 3600.0
     """Accounts used within this time are refreshed in the background."""
-    room_wait: float = 30.0
-    """For a free place at a busy account."""
 
 
 class TokenService(Protocol):
@@ -108,7 +106,7 @@ class Rotation:
         While the old token is valid, trouble with the refresh is not the asker's: it is tried again later.
         """
         margin = self._timings.refresh_margin if margin is None else margin
-        if self.is_due(entry, margin, self._roster.moment()):
+        if self._is_due(entry, margin):
             stale = entry.credential.bearer if entry.doubt == "suspect" else None
             await self._wait_for(self._flight(entry, margin, stale))
 
@@ -126,10 +124,10 @@ class Rotation:
 
     def start_if_due(self, entry: Entry, margin: float) -> None:
         """The same for nobody in particular: start, do not wait."""
-        if self.is_due(entry, margin, self._roster.moment()):
+        if self._is_due(entry, margin):
             self._flight(entry, margin, None)
 
-    def is_due(self, entry: Entry, margin: float, moment: Moment) -> bool:
+    def _is_due(self, entry: Entry, margin: float) -> bool:
         """Whether the token must, or should and can, be refreshed now."""
         credential = entry.credential
         if credential.auth_method == "api_key":
@@ -138,6 +136,7 @@ class Rotation:
             return True
         # A token that lives for five minutes would otherwise be due for as long as it lives.
         span = margin if entry.lifetime is None else min(margin, entry.lifetime / 2)
+        moment = self._roster.moment()
         if not credential.needs_refresh(moment.wall, timedelta(seconds=span)):
             return False
         return moment.mono >= entry.refresh_not_before or not credential.is_valid(moment.wall)
@@ -178,7 +177,10 @@ class Rotation:
 
     async def _rotate(self, entry: Entry, margin: float, stale: str | None) -> None:
         before = entry.credential.bearer if stale is None else stale
-        async with self._turn(entry) as turn:
+        turns: AbstractAsyncContextManager[RefreshTurn] = nullcontext(RefreshTurn(None))
+        if not entry.credential.in_memory_only:
+            turns = self._store.refresh_turn(entry.id, self._timings.lock_wait)
+        async with turns as turn:
             await self._look_at_disk()
             if self._good(entry, before, None if stale else margin):
                 logger.info("credential #%d: another process has refreshed it", entry.id)
@@ -202,14 +204,6 @@ class Rotation:
                     await self._keep(entry, *answer)
             finally:
                 turn.finished()
-
-    @asynccontextmanager
-    async def _turn(self, entry: Entry) -> AsyncIterator[RefreshTurn]:
-        if entry.credential.in_memory_only:
-            yield RefreshTurn(None)
-            return
-        async with self._store.refresh_turn(entry.id, self._timings.lock_wait) as turn:
-            yield turn
 
     async def _look_at_disk(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """Which account is asked next, and what to say when there is none (operations §4.12). Pure decisions over the entries.
 
-An entry is usable when its state allows it now, its plan can run the model, it was not tried in this request and it
-has room. Among the usable ones ``priority`` takes the preferred one each time anew, ``balanced`` the least busy one,
+An entry is usable when its state allows it now, its plan can run the model and it was not tried in this request. Among
+the usable ones ``priority`` takes the preferred one each time anew, ``balanced`` the least busy one,
 then the one that has rested longest. Lifetime counters never steer: a new account would get all the traffic.
 """
 
@@ -166,15 +166,12 @@ def choose(
     mode: Mode,
     moment: Moment,
     tried: Collection[int] = (),
-    room: int | None = None,
 ) -> Entry | None:
-    """The entry to ask next, or None. ``room`` is how many requests one account may have at a time."""
+    """The entry to ask next, or None."""
     usable = [
         (order, entry)
         for order, entry in enumerate(able(entries, model))
-        if entry.id not in tried
-        and entry.standing_at(moment).state == "active"
-        and (room is None or entry.in_flight < room)
+        if entry.id not in tried and entry.standing_at(moment).state == "active"
     ]
     if not usable:
         return None

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 # --- the account --------------------------------------------------------------------------------------------------
 
 _BALANCE = "`kiro-rs-py balance` shows when it starts again."
 _MONTHLY = f"Monthly request limit exceeded. Account has reached its monthly quota. {_BALANCE}"
 QUOTA = f"The account has used up what its plan includes. {_BALANCE}"
-QUOTAS: Mapping[str, str] = MappingProxyType(
-    {
-        "MONTHLY_REQUEST_COUNT": _MONTHLY,
-        "MONTHLY_REQUEST_LIMIT_REACHED": _MONTHLY,
-        "WEEKLY_REQUEST_COUNT": f"The account has used up its requests of this week. {_BALANCE}",
-        "DAILY_REQUEST_COUNT": "The account has used up its requests of today. Wait until tomorrow, or add an account.",
-        "HOURLY_REQUEST_COUNT": "The account has used up its requests of this hour. Wait, or add an account.",
-        "OVERAGE_REQUEST_LIMIT_EXCEEDED": f"The account has reached its limit for overages. {_BALANCE}",
-    }
-)
+QUOTAS: Mapping[str, str] = {
+    "MONTHLY_REQUEST_COUNT": _MONTHLY,
+    "MONTHLY_REQUEST_LIMIT_REACHED": _MONTHLY,
+    "WEEKLY_REQUEST_COUNT": f"The account has used up its requests of this week. {_BALANCE}",
+    "DAILY_REQUEST_COUNT": "The account has used up its requests of today. Wait until tomorrow, or add an account.",
+    "HOURLY_REQUEST_COUNT": "The account has used up its requests of this hour. Wait, or add an account.",
+    "OVERAGE_REQUEST_LIMIT_EXCEEDED": f"The account has reached its limit for overages. {_BALANCE}",
+}
 SUSPENDED = "The provider has suspended this account. Only its owner can have that lifted, through Kiro's support."
 BAD_TOKEN = "Kiro does not accept the account's token. Log in again with `kiro-rs-py login`."  # noqa: S105
 NOT_ALLOWED = "Kiro does not let this account do that. Check its plan, or log in again with `kiro-rs-py login`."
@@ -41,7 +38,6 @@ CONTEXT = "Model context limit reached. Conversation size exceeds model capacity
 """For the log: clients are told the numbers, in Anthropic's words."""
 CAPACITY = "Kiro has no capacity for this model just now. Try again in a moment, or use another model."
 UNAVAILABLE = "Kiro service temporarily unavailable. Please try again later."
-CAPACITIES: Mapping[str, str] = MappingProxyType({"SERVICE_UNAVAILABLE": UNAVAILABLE})
 
 # --- the way there ------------------------------------------------------------------------------------------------
 
@@ -68,25 +64,23 @@ _NEW = "Start a new conversation if it happens again."
 _TOOL_SCHEMA = "Kiro refuses the schema of a tool. Leave that tool out, or simplify its schema."
 _RESULTS = f"the tool results do not match the tool calls before them. {_NEW}"
 _DOCUMENT = "Kiro refuses a document. Send its text instead."
-_REJECTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "DISALLOWED_FILE_TYPE": "Kiro does not take files of this type. Send their text instead.",
-        "DOCUMENT_COUNT_EXCEEDED": "there are too many documents. Send fewer.",
-        "DOCUMENT_PASSWORD_PROTECTED": "a document is protected by a password. Send it without.",
-        "DOCUMENT_SIZE_EXCEEDED": "a document is too large. Send a smaller one.",
-        "DOCUMENT_MAXIMUM_PAGES_EXCEEDED": "a document has too many pages. Send fewer.",
-        "IMAGE_COUNT_EXCEEDED": "there are too many images. Send fewer.",
-        "IMAGE_DIMENSION_EXCEEDED": "an image has too many pixels. Send it smaller.",
-        "IMAGE_FORMAT_UNSUPPORTED": "Kiro does not take an image of this format. Send PNG, JPEG, GIF or WebP.",
-        "IMAGE_MIME_MISMATCH": "an image is not of the type it is said to be. Send PNG, JPEG, GIF or WebP.",
-        "IMAGE_SIZE_EXCEEDED": "an image is too large. Send it smaller.",
-        "TOOL_DUPLICATE": "two tools have the same name. Send each tool once.",
-        "TOOL_SCHEMA_INVALID": _TOOL_SCHEMA,
-        "TOOL_CONFIG_MISSING": f"the conversation uses a tool that is not defined. {_NEW}",
-        "TOOL_USE_RESULT_MISMATCH": _RESULTS,
-        "FEATURE_NOT_SUPPORTED": "Kiro does not support this for the account. Use an account with another plan.",
-    }
-)
+_REJECTIONS: Mapping[str, str] = {
+    "DISALLOWED_FILE_TYPE": "Kiro does not take files of this type. Send their text instead.",
+    "DOCUMENT_COUNT_EXCEEDED": "there are too many documents. Send fewer.",
+    "DOCUMENT_PASSWORD_PROTECTED": "a document is protected by a password. Send it without.",
+    "DOCUMENT_SIZE_EXCEEDED": "a document is too large. Send a smaller one.",
+    "DOCUMENT_MAXIMUM_PAGES_EXCEEDED": "a document has too many pages. Send fewer.",
+    "IMAGE_COUNT_EXCEEDED": "there are too many images. Send fewer.",
+    "IMAGE_DIMENSION_EXCEEDED": "an image has too many pixels. Send it smaller.",
+    "IMAGE_FORMAT_UNSUPPORTED": "Kiro does not take an image of this format. Send PNG, JPEG, GIF or WebP.",
+    "IMAGE_MIME_MISMATCH": "an image is not of the type it is said to be. Send PNG, JPEG, GIF or WebP.",
+    "IMAGE_SIZE_EXCEEDED": "an image is too large. Send it smaller.",
+    "TOOL_DUPLICATE": "two tools have the same name. Send each tool once.",
+    "TOOL_SCHEMA_INVALID": _TOOL_SCHEMA,
+    "TOOL_CONFIG_MISSING": f"the conversation uses a tool that is not defined. {_NEW}",
+    "TOOL_USE_RESULT_MISMATCH": _RESULTS,
+    "FEATURE_NOT_SUPPORTED": "Kiro does not support this for the account. Use an account with another plan.",
+}
 # Texts that come without a reason (upstream-protocol §11.3).
 _REJECTED_TEXTS = (
     ("improperly formed request", f"Kiro finds it improperly formed. {_NEW}"),

@@ -56,6 +56,8 @@ def read_text(text: str, *, source: SourceName | None = None, folder: Path | Non
         raise UnusableSource("There is nothing to import. Give a file, a token or '-' with something on stdin.")
     if source in (None, "api-key") and API_KEY.fullmatch(stripped):
         return Found("api-key", ({"kiroApiKey": stripped, "authMethod": "api_key"},))
+    if source in (None, "api-key") and stripped.startswith("ksk_"):
+        raise UnusableSource("This API key is cut, or has other characters in it. Copy it whole, or create a new one.")
     if source == "api-key":
         raise UnusableSource("This is no API key: they start with 'ksk_'. Create one in Kiro's account settings.")
     if source in (None, "token") and stripped[0] not in "{[":
@@ -215,6 +217,8 @@ def from_cli_token(record: Mapping[str, Json], registration: Mapping[str, Json])
         return "The kiro-cli token has no refresh token. Run 'kiro-cli login' again."
     if "clientId" not in entry and ("startUrl" in entry or text_in(record, "oauth_flow", "oauthFlow")):
         return "The kiro-cli token lacks its device registration. Import the database instead of the token alone."
+    if entry.get("startUrl") == BUILDER_ID_START_URL:
+        entry.setdefault("provider", "BuilderId")
     return entry | _region(record, "idc" if "clientId" in entry else "social")
 
 

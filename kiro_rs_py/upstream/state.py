@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ import tomli_w
 import trio
 
 from kiro_rs_py.config.files import beside
-from kiro_rs_py.convert.anthropic import Json, JsonObject, json_object
+from kiro_rs_py.convert.anthropic import JsonObject, json_object, string_in, text_in
 from kiro_rs_py.convert.calibration import Calibration, Calibrations, parse_calibration
 from kiro_rs_py.convert.discovered import DiscoveredModel, parse_models
 from kiro_rs_py.errors import CredentialFileError
@@ -234,16 +234,10 @@ def _from_toml(document: Mapping[str, object]) -> State:
             last_used_at=_time(table.get("last_used_at")),
             standing=_standing(table),
         )
-    for credential_id, table in _tables(document.get("balances")):
-        cached_at = _time(table.get("cached_at"))
-        data = _json_object(table.get("data"))
-        if cached_at is not None and data is not None:
-            state.balances[credential_id] = CachedBalance(cached_at, data)
-    for credential_id, table in _tables(document.get("models")):
-        listed_at = _time(table.get("listed_at"))
-        data = _json_object(table.get("data"))
-        if listed_at is not None and data is not None:
-            state.models[credential_id] = ListedModels(listed_at, parse_models(data.get("models")))
+    for credential_id, cached_at, data in _dated(document.get("balances"), "cached_at"):
+        state.balances[credential_id] = CachedBalance(cached_at, data)
+    for credential_id, listed_at, data in _dated(document.get("models"), "listed_at"):
+        state.models[credential_id] = ListedModels(listed_at, parse_models(data.get("models")))
     state.calibrations = _calibrations(document.get("calibrations"))
     return state
 
@@ -261,22 +255,24 @@ def _tables(value: object) -> list[tuple[int, Mapping[str, object]]]:
     return [(int(key), table) for key, table in value.items() if _is_number(key) and isinstance(table, dict)]
 
 
+def _dated(tables: object, when: str) -> Iterator[tuple[int, datetime, JsonObject]]:
+    """TOML knows no null, and a balance is full of them: it is kept as JSON text."""
+    for credential_id, table in _tables(tables):
+        moment, data = _time(table.get(when)), json_object(string_in(table, "data"))
+        if moment is not None and data is not None:
+            yield credential_id, moment, data
+
+
 def _is_number(key: str) -> bool:
     return key.isascii() and key.removeprefix("-").isdigit()
 
 
 def _standing(table: Mapping[str, object]) -> SavedStanding | None:
-    state, since = table.get("state"), _time(table.get("since"))
-    if not isinstance(state, str) or since is None:
+    state, since = string_in(table, "state"), _time(table.get("since"))
+    if not state or since is None:
         return None
-    cause, mark = table.get("cause"), table.get("fingerprint")
-    return SavedStanding(
-        state=state,
-        cause=cause if isinstance(cause, str) else "",
-        since=since,
-        until=_time(table.get("until")),
-        fingerprint=mark if isinstance(mark, str) else None,
-    )
+    until, fingerprint = _time(table.get("until")), text_in(table, "fingerprint")
+    return SavedStanding(state, string_in(table, "cause"), since, until, fingerprint)
 
 
 def _count(value: object) -> int:
@@ -289,11 +285,6 @@ def _time(value: object) -> datetime | None:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _json_object(value: object) -> JsonObject | None:
-    # TOML knows no null, and a balance is full of them: it is kept as JSON text.
-    return json_object(value) if isinstance(value, str) else None
-
-
 def _to_toml(state: State) -> dict[str, object]:
     document: dict[str, object] = {"statistics_imported": state.statistics_imported}
     if state.load_balancing_mode is not None:
@@ -304,16 +295,15 @@ def _to_toml(state: State) -> dict[str, object]:
         for key, balance in sorted(state.balances.items())
     }
     document["models"] = {
-        str(key): {"listed_at": listed.listed_at, "data": _models_text(listed.models)}
+        str(key): {"listed_at": listed.listed_at, "data": _models_text(listed)}
         for key, listed in sorted(state.models.items())
     }
     document["calibrations"] = {key: value.to_json() for key, value in sorted(state.calibrations.items())}
     return document
 
 
-def _models_text(models: tuple[DiscoveredModel, ...]) -> str:
-    entries: list[Json] = [model.to_json() for model in models]
-    return json.dumps({"models": entries})
+def _models_text(listed: ListedModels) -> str:
+    return json.dumps({"models": [model.to_json() for model in listed.models]})
 
 
 def _record_to_toml(record: AccountRecord) -> dict[str, object]:

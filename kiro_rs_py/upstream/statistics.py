@@ -33,7 +33,7 @@ class Statistics:
         self._seen = _standings(saved)
         """What the file said at the last look; others may write it too."""
         logins = {entry.id: entry.credential.fingerprint for entry in roster.entries}
-        self._written = {
+        self._written: dict[int, SavedStanding | None] = {
             number: standing
             for number, standing in self._seen.items()
             if standing is not None and standing.fingerprint == logins.get(number)
@@ -99,10 +99,7 @@ class Statistics:
         for entry, successes, failures, _ in counts:
             entry.new_successes -= successes
             entry.new_failures -= failures
-        self._written |= {number: standing for number, standing in standings.items() if standing is not None}
-        for number, standing in standings.items():
-            if standing is None:
-                self._written.pop(number, None)
+        self._written |= standings
         self._seen |= standings
         self._roster.gone -= gone
 

@@ -80,8 +80,8 @@ def _object(value: object) -> JsonObject:
 
 
 def read_kiro_ide(folder: Path) -> Found:
-    """The IDE's token cache folder (or the token file itself). Raises UnusableSource when there is none."""
-    file = folder if is_file(folder) else folder / IDE_FILE
+    """The token in the IDE's cache folder. Raises UnusableSource when there is none."""
+    file = folder / IDE_FILE
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -90,7 +90,7 @@ def read_kiro_ide(folder: Path) -> Found:
         ) from None
     except UnicodeDecodeError:
         raise UnusableSource(f"{file} is no text. Sign in to Kiro IDE again.") from None
-    return read_text(text, source="kiro-ide", folder=file.parent)
+    return read_text(text, source="kiro-ide", folder=folder)
 
 
 def read_path(path: Path, *, source: SourceName | None = None) -> Found:
@@ -134,9 +134,11 @@ def default_ide_folder(home: Path) -> Path:
 
 
 def default_cli_databases(home: Path, environment: Mapping[str, str], platform: str = sys.platform) -> tuple[Path, ...]:
-    """Where kiro-cli keeps its database, most likely first (§5.5)."""
-    named = [environment.get(variable) for variable in ("KIROCLI_DB_PATH", "KIRO_CLI_DB_FILE")]
-    candidates = [Path(value) for value in named if value]
+    """Where kiro-cli keeps its database, most likely first (§5.5). Who names one means that one."""
+    for variable in ("KIROCLI_DB_PATH", "KIRO_CLI_DB_FILE"):
+        if named := environment.get(variable):
+            return (Path(named),)
+    candidates: list[Path] = []
     if platform == "darwin":
         support = home / "Library" / "Application Support"
         candidates += [support / "kiro-cli" / "data.sqlite3", support / "amazon-q" / "data.sqlite3"]

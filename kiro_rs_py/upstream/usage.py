@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from kiro_rs_py.config import Config
-from kiro_rs_py.convert.anthropic import Json, JsonObject, text_in
+from kiro_rs_py.convert.anthropic import Json, JsonObject, list_in, object_in, text_in
 from kiro_rs_py.upstream.control import ask_everywhere, call_json, control_urls
 from kiro_rs_py.upstream.credential import Credential, format_time, parse_time
 from kiro_rs_py.upstream.endpoints import Endpoints
@@ -91,10 +91,6 @@ class Usage:
             }
             for part in self.parts
         ]
-        overage: JsonObject | None = None
-        if self.overage is not None:
-            overage = {"used": self.overage.used, "cap": self.overage.cap}
-            overage |= {"charges": self.overage.charges, "currency": self.overage.currency}
         return {
             "id": credential_id,
             "email": self.email or email,
@@ -105,7 +101,7 @@ class Usage:
             "usagePercentage": self.percentage,
             "nextResetAt": self.resets_at.timestamp() if self.resets_at else None,
             "parts": parts,
-            "overage": overage,
+            "overage": asdict(self.overage) if self.overage else None,
         }
 
 
@@ -134,8 +130,7 @@ async def fetch_usage(http: Caller, config: Config, endpoints: Endpoints, creden
 def parse_usage(answer: JsonObject) -> Usage:
     """An answer → Usage. Takes every number as a float and everything odd as absent (§6.2); never raises."""
     element = _element(answer)
-    plan = _object(answer.get("subscriptionInfo"))
-    user = _object(answer.get("userInfo"))
+    plan, user = object_in(answer, "subscriptionInfo"), object_in(answer, "userInfo")
     return Usage(
         parts=_parts(element) if element else (),
         resets_at=_time(answer.get("nextDateReset")) or _time(element.get("nextDateReset")),
@@ -147,24 +142,22 @@ def parse_usage(answer: JsonObject) -> Usage:
 
 
 def _element(answer: JsonObject) -> JsonObject:
-    listed = answer.get("usageBreakdownList")
-    elements = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    elements = [item for item in list_in(answer, "usageBreakdownList") if isinstance(item, dict)]
     for resource in _RESOURCES:
         for element in elements:
             if element.get("resourceType") == resource:
                 return element
-    return elements[0] if elements else _object(answer.get("usageBreakdown"))
+    return elements[0] if elements else object_in(answer, "usageBreakdown")
 
 
 def _parts(element: JsonObject) -> tuple[UsagePart, ...]:
     """A trial counts while it is active; an exhausted bonus counts as used up, an expired one not at all (§6.3)."""
     parts = [UsagePart("plan", "plan", _number(element, "currentUsage"), _number(element, "usageLimit"))]
-    trial = _object(element.get("freeTrialInfo"))
+    trial = object_in(element, "freeTrialInfo")
     if trial.get("freeTrialStatus") == "ACTIVE":
         used, limit = _number(trial, "currentUsage"), _number(trial, "usageLimit")
         parts.append(UsagePart("trial", "trial", used, limit, _time(trial.get("freeTrialExpiry"))))
-    bonuses = element.get("bonuses")
-    for bonus in bonuses if isinstance(bonuses, list) else ():
+    for bonus in list_in(element, "bonuses"):
         if not isinstance(bonus, dict) or bonus.get("status") not in ("ACTIVE", "EXHAUSTED"):
             continue
         limit = _number(bonus, "usageLimit")
@@ -175,7 +168,7 @@ def _parts(element: JsonObject) -> tuple[UsagePart, ...]:
 
 
 def _overage(answer: JsonObject, element: JsonObject) -> Overage | None:
-    switch = _object(answer.get("overageConfiguration"))
+    switch = object_in(answer, "overageConfiguration")
     if switch.get("overageStatus") != "ENABLED" and switch.get("overageEnabled") is not True:
         return None
     return Overage(
@@ -184,10 +177,6 @@ def _overage(answer: JsonObject, element: JsonObject) -> Overage | None:
         charges=_number(element, "overageCharges"),
         currency=text_in(element, "currency") or "USD",
     )
-
-
-def _object(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(record: JsonObject, name: str) -> float:

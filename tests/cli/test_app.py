@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,13 @@ def test_no_command_shows_the_help(cli: RunCli) -> None:
 def test_version_through_typer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(["--version"]) == 0
     assert capsys.readouterr().out == f"kiro-rs-py {__version__}\n"
+
+
+def test_version_for_bug_reports(cli: RunCli) -> None:
+    result = cli("version")
+    assert result.code == 0
+    assert result.out.startswith(f"kiro-rs-py {__version__} (Python {platform.python_version()}, ")
+    assert json.loads(cli("version", "--json").out)["version"] == __version__
 
 
 def test_options_without_a_command_mean_serve(cli: RunCli, home: Path) -> None:

@@ -12,15 +12,17 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from kiro_rs_py.cli.balances import Balance, Balances, ask_balances, repeat
-from kiro_rs_py.cli.session import open_session
+from kiro_rs_py.cli.balances import Balance, Balances, ask_balances, plain_lines, repeat, show, to_json
+from kiro_rs_py.cli.session import Session
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import QuotaExhausted
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import open_simulator
 from kiro_rs_py.upstream.credential import Credential
-from kiro_rs_py.upstream.pool import CredentialPool, Failed
+from kiro_rs_py.upstream.leases import Failed
+from kiro_rs_py.upstream.pool import CredentialPool
+from kiro_rs_py.upstream.usage import Overage, Usage, UsagePart
 
 ARN = "arn:aws:codewhisperer:us-east-1:123456789012:profile/ABCDEF"
 
@@ -47,12 +49,10 @@ async def world(folder: Path, account: Account, *, expired: bool = False, arn: b
     path = folder / "credentials.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps([entry]))
-    async with (
-        open_simulator(simulator) as running,
-        open_session(Config(credentials_path=path, upstream_url=running.url)) as session,
-        session.pool() as pool,
-    ):
-        yield World(simulator, pool, lambda: ask_balances(session, pool, ()))
+    async with open_simulator(simulator) as running:
+        session = Session(Config(credentials_path=path, upstream_url=running.url))
+        async with session.pool() as pool:
+            yield World(simulator, pool, lambda: ask_balances(session, pool, ()))
 
 
 async def test_an_expired_token_is_refreshed_first(tmp_path: Path) -> None:
@@ -115,3 +115,70 @@ async def test_looking_again_and_again(autojump_clock: MockClock) -> None:
         await repeat(look, lambda _: times.append(trio.current_time() - began), 60)
     assert times == pytest.approx([0, 60, 120, 180])
     assert found.failed
+
+
+NOW = datetime(2026, 8, 1, 12, tzinfo=UTC)
+RESET = datetime(2026, 9, 1, tzinfo=UTC)
+RICH = Usage(
+    parts=(
+        UsagePart("plan", "plan", 1250.25, 1000),
+        UsagePart("bonus", "Welcome\x1b[0m", 12.5, 100, datetime(2026, 8, 20, tzinfo=UTC)),
+    ),
+    resets_at=RESET,
+    subscription_title="KIRO PRO",
+    overage=Overage(250.25, 10_000, 10.01, "USD"),
+)
+FOUND = Balances(
+    (
+        Balance(Credential(id=1, label="work", email="me@example.com"), RICH),
+        Balance(Credential(id=2), Usage()),
+        Balance(Credential(id=3), failure="It is gone."),
+    ),
+    NOW,
+    disabled=2,
+)
+
+
+def test_plain_lines() -> None:
+    assert plain_lines(FOUND) == [
+        "#1 work (me@example.com): KIRO PRO, 1,262.75 of 1,100 credits used, 0 left, resets 2026-09-01",
+        "    plan: 1,250.25 of 1,000",
+        "    Welcome?[0m: 12.5 of 100, until 2026-08-20",
+        "    overage: 250.25 of 10,000, 10.01 USD",
+        "#2: unknown plan, 0 of 0 credits used, 0 left, resets -",
+        "total: 1,262.75 of 1,100 credits used, 0 left",
+        "2 disabled accounts left out",
+    ]
+
+
+def test_json() -> None:
+    found = to_json(FOUND)
+    assert found["total"] == {"currentUsage": 1262.75, "usageLimit": 1100, "remaining": 0}
+    accounts = found["accounts"]
+    assert isinstance(accounts, list)
+    assert accounts[2] == {"id": 3, "email": None, "error": "It is gone."}
+
+
+def test_one_of_several_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    show(FOUND, as_json=False, again=True)
+    shown = capsys.readouterr()
+    assert shown.out.startswith("2026-08-01T12:00:00Z\n#1 work")
+    assert shown.err == "error: #3: It is gone.\n"
+    show(FOUND, as_json=True, again=True)
+    assert json.loads(capsys.readouterr().out) == to_json(FOUND)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_drawn(again: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    show(FOUND, as_json=False, again=again)
+    out = capsys.readouterr().out
+    assert "1,262.75 / 1,100" in out
+    assert "overage: 250.25 of 10,000" in out
+    assert ("Ctrl-C ends" in out) is again
+    nothing = Balances((Balance(Credential(id=3), failure="It is gone."),), NOW)
+    show(nothing, as_json=False)
+    assert capsys.readouterr() == ("", "error: #3: It is gone.\n")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kiro_rs_py.config.access_keys import hashed
 from tests.cli.conftest import RunCli
+from tests.cli.simulated import Terminal
 
 GOOD_KEY = "sk-3f9c27d1b8a64e05"
 
@@ -114,3 +116,36 @@ def test_path(cli: RunCli, home: Path) -> None:
 def test_no_sub_command_shows_help(cli: RunCli) -> None:
     result = cli("config")
     assert "Usage: kiro-rs-py config" in result.out + result.err
+
+
+@pytest.mark.parametrize(("args", "name"), [([], "api_key"), (["--admin"], "admin_api_key")])
+def test_the_line_to_paste(cli: RunCli, args: list[str], name: str) -> None:
+    result = cli("config", "hash-key", *args, stdin=f"{GOOD_KEY}\n")
+    assert (result.code, result.err) == (0, "")
+    assert tomllib.loads(result.out) == {name: hashed(GOOD_KEY)}
+
+
+def test_a_weak_key_is_warned_of(cli: RunCli) -> None:
+    result = cli("config", "hash-key", stdin="tooshort")
+    assert result.code == 0
+    assert "shorter than 16 characters" in result.err
+    assert "tooshort" not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "There is none"), ("two words", "printable ASCII"), (hashed(GOOD_KEY), "a hash already")]
+)
+def test_what_is_no_key(cli: RunCli, text: str, words: str) -> None:
+    result = cli("config", "hash-key", stdin=text)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
+def test_a_person_is_asked_without_showing_the_answer() -> None:
+    terminal = Terminal("config", "hash-key")
+    terminal.wait_for("Key \\(hidden\\): ")
+    terminal.type(GOOD_KEY)
+    code, seen = terminal.end()
+    assert code == 0
+    assert hashed(GOOD_KEY) in seen
+    assert GOOD_KEY not in seen

@@ -38,7 +38,7 @@ def test_damage_makes_the_exit_code(cli: RunCli) -> None:
 
 
 def test_colour_on_a_terminal(cli: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kiro_rs_py.cli.terminal.is_fancy", lambda: True)
+    monkeypatch.setattr("kiro_rs_py.cli.decode.is_fancy", lambda: True)
     result = cli("decode", GOOD[:-1].hex())
     assert "\x1b[1mframe 1" in result.out
     assert "\x1b[31m! cut off" in result.out

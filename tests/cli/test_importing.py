@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 
 from kiro_rs_py.cli.importing import import_accounts
-from kiro_rs_py.cli.session import Session, open_session
+from kiro_rs_py.cli.session import Session
 from kiro_rs_py.config import Config
 from kiro_rs_py.simulator.server import RunningSimulator
 from kiro_rs_py.upstream.document import CredentialDocument
@@ -46,15 +46,15 @@ async def test_a_refused_token_that_somebody_has_replaced_meanwhile(
     def replace_tokens(document: CredentialDocument) -> None:
         document.patch(1, {name: other[name] for name in ("accessToken", "refreshToken", "expiresAt")})
 
-    async with open_session(config(simulator, tmp_path)) as session:
-        outcomes = await refused_while(session, simulator, replace_tokens)
-        # somebody's good login was found under the lock and used instead
-        assert outcomes == ["imported"]
-        assert len((await session.store.read()).credentials) == 1
+    session = Session(config(simulator, tmp_path))
+    outcomes = await refused_while(session, simulator, replace_tokens)
+    # somebody's good login was found under the lock and used instead
+    assert outcomes == ["imported"]
+    assert len((await session.store.read()).credentials) == 1
 
 
 async def test_a_refused_token_that_somebody_has_removed_meanwhile(simulator: RunningSimulator, tmp_path: Path) -> None:
-    async with open_session(config(simulator, tmp_path)) as session:
-        outcomes = await refused_while(session, simulator, lambda document: document.remove(1))
-        assert outcomes == ["failed"]
-        assert json.loads((tmp_path / "credentials.json").read_text()) == []
+    session = Session(config(simulator, tmp_path))
+    outcomes = await refused_while(session, simulator, lambda document: document.remove(1))
+    assert outcomes == ["failed"]
+    assert json.loads((tmp_path / "credentials.json").read_text()) == []

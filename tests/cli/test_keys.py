@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from kiro_rs_py.cli.keys import row
 from kiro_rs_py.serve.client_keys import MOST_KEYS, new_client_key, utc_now
 from kiro_rs_py.serve.key_file import KeyFile
 from tests.cli.conftest import RunCli
@@ -105,3 +108,24 @@ def test_an_empty_list(cli: RunCli) -> None:
     assert (result.code, result.out) == (0, "")
     assert "keys create NAME" in result.err
     assert json.loads(cli("keys", "list", "--json").out) == []
+
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+
+
+def test_the_cells_of_a_key() -> None:
+    key, secret = new_client_key("laptop", NOW)
+    beginning = f"{secret[:12]}…"
+    assert row(key, NOW) == (key.id, beginning, "laptop", "active", "-", "-", "0", "all")
+    full = replace(
+        key, name="a\x1bb", enabled=False, expires_at=NOW + timedelta(days=1), last_used_at=NOW, requests=3,
+        models=("m", "n"),
+    )  # fmt: skip
+    assert row(full, NOW)[2:] == ("a?b", "disabled", "in 1 d 0 h", "2026-05-04", "3", "m, n")
+
+
+def test_the_oldest_is_first(cli: RunCli, file: KeyFile) -> None:
+    new, old = new_client_key("new", NOW + timedelta(days=1))[0], new_client_key("old", NOW)[0]
+    file.update(lambda keys: keys.update({new.id: new, old.id: old}))
+    lines = cli("keys", "list").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["id", old.id, new.id]

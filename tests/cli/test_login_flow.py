@@ -14,7 +14,7 @@ import trio
 
 from kiro_rs_py.cli.login_flow import log_in
 from kiro_rs_py.cli.login_screen import Screen
-from kiro_rs_py.cli.session import Session, open_session
+from kiro_rs_py.cli.session import Session
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import LoginFailed
 from kiro_rs_py.simulator.accounts import Account
@@ -34,12 +34,9 @@ ACCOUNTS = (
 async def world(folder: Path) -> AsyncIterator[tuple[Simulator, Session]]:
     simulator = Simulator(accounts=ACCOUNTS)
     simulator.oidc.interval = 0.02
-    config = Config(credentials_path=folder / "new" / "credentials.json")
-    async with (
-        open_simulator(simulator) as running,
-        open_session(Config(credentials_path=config.credentials_path, upstream_url=running.url)) as session,
-    ):
-        yield simulator, session
+    path = folder / "new" / "credentials.json"
+    async with open_simulator(simulator) as running:
+        yield simulator, Session(Config(credentials_path=path, upstream_url=running.url))
 
 
 async def test_a_company_login_learns_its_profile(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ def test_options_before_and_after_the_command(cli: RunCli, home: Path) -> None:
 
 
 def test_a_wrong_log_level_is_a_usage_error(cli: RunCli) -> None:
-    result = cli("count-tokens", "--text", "x", "--log-level", "loud")
-    assert result.code == 2
-    assert "is no log level" in result.err
+    after = cli("count-tokens", "--text", "x", "--log-level", "loud")
+    before = cli("--log-level", "loud", "accounts", "list")
+    for result in (after, before):
+        assert result.code == 2
+        assert "is no log level" in result.err
 
 
 def test_a_wrong_log_format_is_a_usage_error(cli: RunCli) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shlex
 import signal
 import socket
 import urllib.error
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kiro_rs_py.cli.serving import client_settings
 from kiro_rs_py.config.access_keys import hashed
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
@@ -254,3 +257,33 @@ def test_the_key_counts(home: Path) -> None:
     with serving("--demo", "--port", "0") as served:
         assert status_of(served, "sk-wrong") == 401
         assert status_of(served, served.key) == 200
+
+
+URL, ODD_KEY = "http://127.0.0.1:8080", "sk-it's $odd"
+
+
+def indented(block: str, title: str) -> str:
+    """The lines below a title."""
+    return re.sub(r"^  ", "", block.split(f"{title}", 1)[1].split("\n\n")[0].partition("\n")[2], flags=re.MULTILINE)
+
+
+def test_shell_lines_survive_the_shell() -> None:
+    words = shlex.split(indented(client_settings(URL, ODD_KEY), "Claude Code:"))
+    assert words == ["export", f"ANTHROPIC_BASE_URL={URL}", "export", f"ANTHROPIC_AUTH_TOKEN={ODD_KEY}", "claude"]
+
+
+def test_curl_sends_a_message() -> None:
+    words = shlex.split(indented(client_settings(URL, ODD_KEY), "curl:"))
+    assert words[:2] == ["curl", f"{URL}/v1/messages"]
+    assert f"x-api-key: {ODD_KEY}" in words
+    assert json.loads(words[-1])["messages"] == [{"role": "user", "content": "Hello"}]
+
+
+def test_the_python_lines_are_python() -> None:
+    tree = ast.parse(indented(client_settings(URL, "sk-plain"), "Python SDK (pip install anthropic):"))
+    assert len(tree.body) == 4
+
+
+def test_the_base_url_has_v1_only_where_clients_want_it() -> None:
+    text = client_settings(URL, ODD_KEY)
+    assert [line for line in text.splitlines() if line.endswith("/v1")] == [text.splitlines()[-1]]

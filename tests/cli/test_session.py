@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kiro_rs_py.cli.session import account_config, for_each, open_offline_pool, open_session, run_command
-from kiro_rs_py.cli.shared import Common
+from kiro_rs_py.cli.session import AT_ONCE, Session, for_each, open_offline_pool, run_command
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import LoginFailed, RefreshFailed
 from tests.cli.conftest import RunCli
@@ -88,8 +86,8 @@ async def test_a_few_at_a_time() -> None:
         await trio.sleep(0.001)
         running -= 1
 
-    await for_each(range(20), work, at_once=3)
-    assert most == 3
+    await for_each(range(20), work)
+    assert most == AT_ONCE
 
 
 def test_the_offline_pool_asks_nobody(home: Path) -> None:
@@ -103,28 +101,9 @@ def test_the_offline_pool_asks_nobody(home: Path) -> None:
         run_command(work)
 
 
-async def test_a_session_opens_nothing_by_itself(home: object) -> None:
-    async with open_session(Config()) as session:
-        assert session.store.path == Config().credentials_path
+def test_a_session_opens_nothing_by_itself(home: object) -> None:
+    assert Session(Config()).store.path == Config().credentials_path
     assert os.listdir() == []
-
-
-@pytest.mark.parametrize(
-    ("level", "variable", "expected"),
-    [(None, None, logging.WARNING), ("info", None, logging.INFO), (None, "debug", logging.DEBUG)],
-)
-def test_the_log_is_quiet_unless_asked(
-    level: str | None,
-    variable: str | None,
-    expected: int,
-    home: object,
-    clean_logging: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if variable:
-        monkeypatch.setenv("KIRO_RS_LOG", variable)
-    account_config(Common(log_level=level))
-    assert logging.getLogger().level == expected
 
 
 def test_offline_commands_do_not_import_httpx(cli: RunCli) -> None:

@@ -151,7 +151,7 @@ async def use(proxy: Proxy, times: int, start: int = 0) -> None:
 
 
 # Rings that are not full yet, and Trio's: it forgets up to a thousand deadlines that are no more only now and then.
-RINGS = {"Served", "CancelScope", "CancelReason", "tuple"}
+RINGS = {"CancelScope", "CancelReason", "tuple"}
 
 
 async def test_requests_leave_nothing_behind(tmp_path: Path) -> None:

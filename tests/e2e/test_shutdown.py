@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ import trio
 from kiro_rs_py.simulator.frames import Paced
 from kiro_rs_py.simulator.scenario import Scenario
 from kiro_rs_py.simulator.server import RunningSimulator
-from tests.proxy import HELD, KEY, STREAM, Proxy, events_of, request_of, running_proxy, text_of, wait_for
+from tests.proxy import HELD, KEY, STREAM, Proxy, events_of, raw_request, request_of, running_proxy, text_of, wait_for
 
 SILENCE = Scenario.steps({"text": "a"}, {"hang": True})
 
@@ -80,12 +82,10 @@ async def test_late_ones_are_told(path: str, simulator: RunningSimulator, tmp_pa
 
 async def test_a_stalled_reader_does_not_hold_the_end(simulator: RunningSimulator, tmp_path: Path) -> None:
     simulator.simulator.scenario = Scenario.paced(Paced(events=200_000, every=0.0, size=1000, burst=1000))
-    body = json.dumps(request_of("hi", stream=True)).encode()
-    request = f"POST {STREAM} HTTP/1.1\r\nhost: a\r\nx-api-key: {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
     with trio.fail_after(20):
         async with running_proxy(simulator, tmp_path, shutdown_grace_seconds=0.5) as proxy:
             stream = await trio.open_tcp_stream("127.0.0.1", proxy.port)
-            await stream.send_all(request.encode() + body)
+            await stream.send_all(raw_request(stream=True))
             await wait_for(lambda: proxy.simulator.active == 1)
             await trio.sleep(0.3)
         await stream.aclose()
@@ -96,14 +96,14 @@ async def test_a_stalled_reader_does_not_hold_the_end(simulator: RunningSimulato
 
 @asynccontextmanager
 async def process(
-    simulator: RunningSimulator, folder: Path, grace: float
+    simulator: RunningSimulator, folder: Path, grace: float, program: str = PROGRAM, **options: Any
 ) -> AsyncGenerator[tuple[trio.Process, httpx.AsyncClient], None]:
     path = folder / "credentials.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps([simulator.simulator.credential_json()]))
-    command = [sys.executable, "-c", PROGRAM, simulator.url, str(path), KEY, str(grace)]
+    command = [sys.executable, "-c", program, simulator.url, str(path), KEY, str(grace)]
     async with trio.open_nursery() as nursery:
-        start = partial(trio.run_process, command, stdout=subprocess.PIPE, check=False)
+        start = partial(trio.run_process, command, stdout=subprocess.PIPE, check=False, **options)
         running: trio.Process = await nursery.start(start)
         try:
             assert running.stdout is not None
@@ -157,3 +157,25 @@ async def test_hang_up_reloads_the_keys(simulator: RunningSimulator, tmp_path: P
         assert (await client.get("/v1/models", headers={"x-api-key": KEY + "-new"})).status_code == 200
         running.send_signal(signal.SIGTERM)
         assert await running.wait() == 0
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["plainly", "nohup"])
+async def test_the_end_of_its_terminal_is_its_end(kept: bool, simulator: RunningSimulator, tmp_path: Path) -> None:
+    """Or it would hold the port, unseen. Not under ``nohup``, which ignores the signal."""
+    master, slave = os.openpty()
+    take = f"import os, signal; os.open({os.ttyname(slave)!r}, os.O_RDWR)  # now it is the controlling terminal\n"
+    if kept:
+        take += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    async with process(simulator, tmp_path, 5, take + PROGRAM, stderr=slave, start_new_session=True) as (
+        running,
+        client,
+    ):
+        os.close(slave)
+        os.close(master)
+        if kept:
+            with trio.fail_after(20):
+                while (await client.get("/v1/models")).status_code == 200:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+            running.send_signal(signal.SIGTERM)
+        with trio.fail_after(20):
+            assert await running.wait() == 0

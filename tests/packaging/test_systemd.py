@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kiro_rs_py.cli.app import app
-from kiro_rs_py.cli.durations import parse_duration
 from kiro_rs_py.cli.outcome import ExitCode
+from kiro_rs_py.cli.wording import parse_duration
 from kiro_rs_py.config import Config
 from tests.packaging.commands import is_command_line
 

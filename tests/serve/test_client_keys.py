@@ -8,7 +8,16 @@ from hashlib import sha256
 
 import pytest
 
-from kiro_rs_py.serve.client_keys import ClientKey, KeyRing, Uses, is_key_name, is_model_name, new_client_key, utc_now
+from kiro_rs_py.serve.client_keys import (
+    ClientKey,
+    KeyRing,
+    Uses,
+    entry_of,
+    is_key_name,
+    is_model_name,
+    new_client_key,
+    utc_now,
+)
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 999, tzinfo=UTC)
 
@@ -105,3 +114,23 @@ def test_names() -> None:
 
 def test_now_is_utc() -> None:
     assert utc_now().tzinfo is UTC
+
+
+def test_a_key_as_json_has_no_hash() -> None:
+    key, secret = new_client_key("laptop", NOW)
+    assert entry_of(key, NOW) == {
+        "id": key.id,
+        "name": "laptop",
+        "prefix": secret[:12],
+        "enabled": True,
+        "createdAt": "2026-05-04T03:02:01+00:00",
+        "expiresAt": None,
+        "lastUsedAt": None,
+        "requests": 0,
+        "models": None,
+        "state": "active",
+    }
+    full = replace(key, expires_at=NOW, last_used_at=NOW, requests=3, models=("m",))
+    entry = entry_of(full, NOW + timedelta(seconds=1))
+    assert (entry["expiresAt"], entry["lastUsedAt"]) == ("2026-05-04T03:02:01+00:00",) * 2
+    assert (entry["requests"], entry["models"], entry["state"]) == (3, ["m"], "expired")

@@ -13,8 +13,7 @@ def test_a_page() -> None:
     out.family("a_total", "counter", "How many.")
     out.sample(3, model='odd "name"\n\\', mode="x")
     out.sample(0.25, model="b", mode="x")
-    out.family("b", "gauge", "How much.")
-    out.sample(-1.5)
+    out.family("b", "gauge", "How much.", -1.5)
     assert out.page().decode() == (
         "# HELP a_total How many.\n# TYPE a_total counter\n"
         'a_total{model="odd \\"name\\"\\n\\\\",mode="x"} 3\na_total{model="b",mode="x"} 0.25\n'

@@ -18,7 +18,7 @@ CONFIG = Config(api_key=KEY)
 
 
 def app() -> App:
-    return App(Models(CONFIG, ModelCatalog(aliases={"fast": "claude-haiku-4-5"})).routes(), CONFIG)
+    return App(Models(CONFIG, ModelCatalog(aliases={"fast": "claude-haiku-4-5"}), Calibrations()).routes(), CONFIG)
 
 
 def ids(document: Any) -> list[str]:
@@ -57,7 +57,7 @@ async def test_the_list_needs_the_key() -> None:
 
 
 async def test_the_table_can_change_while_running() -> None:
-    models = Models(CONFIG, ModelCatalog())
+    models = Models(CONFIG, ModelCatalog(), Calibrations())
     models.configure(CONFIG, ModelCatalog(extra=["glm-7"]))
     assert "glm-7" in ids((await ask(App(models.routes(), CONFIG), "GET", "/v1/models")).json)
 
@@ -75,7 +75,8 @@ async def test_what_was_learnt_of_counting_tokens() -> None:
 
 
 async def test_what_the_service_told_of_a_model() -> None:
-    models = Models(CONFIG, ModelCatalog().with_discovered([DiscoveredModel("glm-7", "GLM 7", 300_000, rate=0.5)]))
+    catalog = ModelCatalog().with_discovered([DiscoveredModel("glm-7", "GLM 7", 300_000, rate=0.5)])
+    models = Models(CONFIG, catalog, Calibrations())
     entry = (await ask(App(models.routes(), CONFIG), "GET", "/v1/models/glm-7")).json
     assert (entry["upstream_id"], entry["rate_multiplier"], entry["max_input_tokens"]) == ("glm-7", 0.5, 300_000)
 

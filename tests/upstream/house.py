@@ -17,9 +17,10 @@ from kiro_rs_py.convert.kiro import ConversationState, UserMessage
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import CHAT, Simulator
 from kiro_rs_py.simulator.server import open_simulator
+from kiro_rs_py.upstream.beside import tasks_beside
 from kiro_rs_py.upstream.client import KiroClient
 from kiro_rs_py.upstream.http import HttpClients
-from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus, Timings, open_pool
+from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus, open_pool
 from kiro_rs_py.upstream.refresh import Refresher
 from kiro_rs_py.upstream.stream import KiroStream
 from tests.upstream.memory import MemoryCredentialStore, MemoryStateStore
@@ -33,16 +34,9 @@ async def watched(stream: KiroStream) -> AsyncIterator[None]:
         while True:  # noqa: ASYNC110  # a clock, not a condition
             await trio.sleep_until(stream.look(trio.current_time()))
 
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with tasks_beside() as nursery:
         nursery.start_soon(watch)
-        try:
-            yield
-        except Exception as exc:
-            failure = exc
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+        yield
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,6 @@ async def open_house(
                 MemoryStateStore(),
                 Refresher(http, config),
                 jitter=lambda: 0.0,
-                timings=Timings(),
                 background=False,
             ) as pool,
         ):

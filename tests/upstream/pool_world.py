@@ -85,7 +85,6 @@ class World:
         self,
         *,
         background: bool = True,
-        places: int | None = None,
         extra: tuple[Credential, ...] = (),
         jitter: Callable[[], float] = lambda: 0.0,
     ) -> AsyncIterator[CredentialPool]:
@@ -98,7 +97,6 @@ class World:
             extra_credentials=extra,
             now=self.clock,
             jitter=jitter,
-            places_per_account=places,
             background=background,
         ) as pool:
             yield pool

@@ -17,8 +17,10 @@ import trio
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import KiroError
 from kiro_rs_py.upstream.http import HttpClients
-from kiro_rs_py.upstream.pool import Abandoned, CredentialPool, Timings, open_pool
+from kiro_rs_py.upstream.leases import Abandoned
+from kiro_rs_py.upstream.pool import CredentialPool, open_pool
 from kiro_rs_py.upstream.refresh import Refresher
+from kiro_rs_py.upstream.rotation import Timings
 from kiro_rs_py.upstream.state import StateStore
 from kiro_rs_py.upstream.store import CredentialStore
 

@@ -15,7 +15,8 @@ from kiro_rs_py.convert.discovered import DiscoveredModel, Discovery
 from kiro_rs_py.errors import AccountSuspended, CredentialFileError, KiroError, Throttled, UpstreamUnavailable
 from kiro_rs_py.upstream.catalog import CatalogTimings, LiveModels, open_models, saved_discovery
 from kiro_rs_py.upstream.credential import Credential
-from kiro_rs_py.upstream.pool import CredentialPool, Succeeded
+from kiro_rs_py.upstream.leases import Succeeded
+from kiro_rs_py.upstream.pool import CredentialPool
 from kiro_rs_py.upstream.state import ListedModels, State, StateStore
 from tests.upstream.pool_parts import HOUR, START, file_of, make_credential
 from tests.upstream.pool_world import STALE, World
@@ -265,7 +266,7 @@ async def test_the_log_counts_and_names_no_account(autojump_clock: MockClock, ca
     caplog.set_level(logging.INFO, "kiro_rs_py")
     async with watching(two(), Service(_1=(SONNET,), _2=(OPUS,))) as watched:
         await watched.live.look(starting=True)
-    assert "2 models known of 2 accounts" in caplog.messages
+    assert "models known: 2, from accounts: 2" in caplog.messages
 
 
 async def test_the_list_lives_as_long_as_the_block(autojump_clock: MockClock) -> None:

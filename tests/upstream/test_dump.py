@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import trio
 
@@ -55,7 +56,7 @@ async def test_a_stream_and_an_answer(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "dumps"
     async with open_dump(folder, now=lambda: NOON) as dump:
         await record(dump, FRAME[:50], FRAME[50:] + FRAME)
-        dump.add_answer("req_2", 429, {"Retry-After": "7"}, b'{"message":"secret"}')
+        dump.add_answer("req_2", 429, httpx.Headers({"Retry-After": "7"}), b'{"message":"secret"}')
     assert names(folder) == ["20260801T120000-0001-req_1.eventstream", "20260801T120000-0002-req_2.json"]
     stream, answer = sorted(folder.iterdir())
     assert [json.loads(piece.payload) for piece in inspect(stream.read_bytes())] == [{"content": "xxxxxx xxxxx"}] * 2

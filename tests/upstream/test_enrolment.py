@@ -22,13 +22,13 @@ from kiro_rs_py.upstream.document import UnknownCredential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.enrolment import (
     Enrolled,
+    _remember_balance,
     enrol,
     find_spent,
     is_same_account,
     keep_tokens,
     known_registration,
     merge_account,
-    remember_balance,
     with_login,
 )
 from kiro_rs_py.upstream.http import HttpClients
@@ -251,7 +251,7 @@ async def test_a_state_file_that_cannot_be_written_is_only_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "folder").touch()
-    await remember_balance(StateStore(tmp_path / "folder" / "state.toml"), 1, Usage(), NOW)
+    await _remember_balance(StateStore(tmp_path / "folder" / "state.toml"), 1, Usage(), NOW)
     assert "not remembered" in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""The pool as requests meet it: failover, cool-downs, capability, places, the file watcher, what survives a restart."""
+"""The pool as requests meet it: failover, cool-downs, capability, the file watcher, what survives a restart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import trio
@@ -28,7 +29,8 @@ from kiro_rs_py.errors import (
 )
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.document import UnknownCredential
-from kiro_rs_py.upstream.pool import Abandoned, CredentialPool, Failed, Succeeded
+from kiro_rs_py.upstream.leases import Abandoned, Failed, Succeeded
+from kiro_rs_py.upstream.pool import CredentialPool
 from kiro_rs_py.upstream.selection import StateName
 from kiro_rs_py.upstream.state import Mode
 from tests.upstream.pool_parts import START, entries_in, file_of, make_credential, token
@@ -199,31 +201,10 @@ async def test_plans_and_model_lists(autojump_clock: MockClock) -> None:
         pool.note_models(1, ["Claude-Haiku-4.5"])
         pool.note_models(2, ["claude-haiku-4.5", "claude-opus-4.5"])
         assert (await pool.lease("claude-haiku-4.5")).credential.id == 1
-        await pool.learn(2, subscription_title="KIRO FREE")
+        await pool.learn(2, partial(replace, subscription_title="KIRO FREE"))
         with pytest.raises(NoUsableCredential) as caught:
             await pool.lease("claude-opus-4.5")
         assert isinstance(caught.value.cause, ModelUnavailable)
-
-
-async def test_places(autojump_clock: MockClock) -> None:
-    world = World(make_credential(1))
-    async with world.open(places=1) as pool:
-        first = await pool.lease("m")
-        start = trio.current_time()
-        with pytest.raises(NoUsableCredential, match="busy") as caught:
-            await pool.lease("m")
-        assert trio.current_time() - start == 30
-        assert caught.value.retry_after == 1.0
-
-        async def leave() -> None:
-            await trio.sleep(3)
-            first.report(Succeeded())
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(leave)
-            start = trio.current_time()
-            assert (await pool.lease("m")).credential.id == 1
-            assert trio.current_time() - start == 3
 
 
 # --- the file ---------------------------------------------------------------------------------------------------
@@ -415,12 +396,12 @@ async def test_failures_in_a_row_end_with_a_success(autojump_clock: MockClock) -
 async def test_what_the_service_told_is_kept(autojump_clock: MockClock) -> None:
     world = World(make_credential(1))
     async with world.open() as pool:
-        await pool.learn(1, email="me@example.com", profile_arn="arn:x")
-        await pool.learn(1, email=None)
+        await pool.learn(1, partial(replace, email="me@example.com", profile_arn="arn:x"))
+        await pool.learn(1, lambda credential: credential)
         entry = entries_in(world.store.text)[1]
         assert (entry["email"], entry["profileArn"]) == ("me@example.com", "arn:x")
         world.store.read_only = True
-        await pool.learn(1, subscription_title="KIRO PRO")
+        await pool.learn(1, partial(replace, subscription_title="KIRO PRO"))
         assert pool.credential(1).subscription_title == "KIRO PRO"
         world.store.read_only = False
         await trio.sleep(2)
@@ -462,7 +443,7 @@ async def test_an_environment_key_comes_first_and_is_never_written(autojump_cloc
         assert (lease.credential.id, lease.credential.bearer) == (-1, "ksk_environment")
         lease.report(Succeeded())
         assert pool.snapshot()[0].in_memory_only
-        await pool.learn(-1, email="me@example.com")
+        await pool.learn(-1, partial(replace, email="me@example.com"))
         await pool.set_disabled(-1, True)
         assert (await pool.lease("m")).credential.id == 1
         await pool.reload()

@@ -330,7 +330,7 @@ async def test_while_the_old_token_is_valid_trouble_is_not_the_askers(autojump_c
     async with world.open() as pool:
         assert (await pool.lease("m")).credential.access_token == "aoa-1.0"
         assert world.service.calls == [1, 1]
-        assert pool.snapshot()[0].refresh_failures == 1
+        assert pool.snapshot()[0].failures_in_a_row == 1
         # Not with every request: after a pause that grows.
         assert (await pool.lease("m")).credential.access_token == "aoa-1.0"
         assert world.service.calls == [1, 1]
@@ -342,7 +342,7 @@ async def test_while_the_old_token_is_valid_trouble_is_not_the_askers(autojump_c
         assert world.service.calls == [1] * 4
         await trio.sleep(5)
         assert (await pool.lease("m")).credential.access_token == "aoa-1.5"
-        assert pool.snapshot()[0].refresh_failures == 0
+        assert pool.snapshot()[0].failures_in_a_row == 0
 
 
 async def test_a_refresh_that_is_forced_and_fails_does_not_spoil_a_valid_token(autojump_clock: MockClock) -> None:

@@ -31,7 +31,6 @@ class Choice:
     balanced: int | None
     model: str = "claude-sonnet-4.5"
     tried: tuple[int, ...] = ()
-    room: int | None = None
     seconds: float = 0.0
 
 
@@ -66,17 +65,13 @@ CHOICES = [
     Choice("unless all did", [acct(1, refused_models={"m": 1010.0})], 1, 1, model="m"),
     Choice("or it is forgotten", [acct(1, refused_models={"m": 1010.0}), acct(2, in_flight=9)], 1, 1,
            model="m", seconds=10),
-    Choice("full", [acct(1, in_flight=2), acct(2, in_flight=1, priority=9)], 2, 2, room=2),
-    Choice("all full", [acct(1, in_flight=2), acct(2, in_flight=3)], None, None, room=2),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("mode", ["priority", "balanced"])
 @pytest.mark.parametrize("case", CHOICES, ids=lambda case: case.story)
 def test_choices(case: Choice, mode: Mode) -> None:
-    chosen = choose(
-        case.entries, model=case.model, mode=mode, moment=at(case.seconds), tried=case.tried, room=case.room
-    )
+    chosen = choose(case.entries, model=case.model, mode=mode, moment=at(case.seconds), tried=case.tried)
     assert (chosen and chosen.id) == (case.priority if mode == "priority" else case.balanced)
 
 

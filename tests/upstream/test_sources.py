@@ -8,7 +8,7 @@ import pytest
 
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import UnusableSource
-from kiro_rs_py.upstream.sources import read_text
+from kiro_rs_py.upstream.sources import SourceName, from_cli_token, read_text
 
 REFRESH = "aorAAAAAG" + "r" * 120
 ACCESS = "aoa" + "a" * 60
@@ -162,6 +162,19 @@ def test_a_forced_format_says_what_is_missing() -> None:
         read_text("ksk_0123456789abcdef", source="token")
     with pytest.raises(UnusableSource, match="neither a token nor JSON"):
         read_text("ksk_0123456789abcdef", source="kam")
+
+
+@pytest.mark.parametrize("source", [None, "api-key"])
+def test_a_cut_api_key_is_not_called_something_else(source: SourceName | None) -> None:
+    with pytest.raises(UnusableSource, match="API key is cut"):
+        read_text("ksk_0123", source=source)
+
+
+def test_kiro_clis_builder_id_has_its_name() -> None:
+    record = {"refresh_token": REFRESH, "start_url": "https://view.awsapps.com/start"}
+    entry = from_cli_token(record, {"clientId": "c", "clientSecret": "s"})
+    assert isinstance(entry, dict)
+    assert (entry["provider"], entry["authMethod"]) == ("BuilderId", "idc")
 
 
 @pytest.mark.parametrize("flow", [{"start_url": "https://d-1.awsapps.com/start"}, {"oauth_flow": "DeviceCode"}])

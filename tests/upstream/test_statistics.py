@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from kiro_rs_py.errors import AccountSuspended, QuotaExhausted, RefreshRejected, Throttled
-from kiro_rs_py.upstream.pool import Failed, Succeeded
+from kiro_rs_py.upstream.leases import Failed, Succeeded
 from kiro_rs_py.upstream.selection import StateName
 from tests.upstream.pool_parts import START, file_of, make_credential, token
 from tests.upstream.pool_world import World

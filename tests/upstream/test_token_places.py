@@ -48,7 +48,6 @@ def test_ide_folder_with_client_registration(tmp_path: Path) -> None:
         "authMethod": "idc",
     }
     assert read_kiro_ide(tmp_path).entries == (expected,)
-    assert read_kiro_ide(tmp_path / "kiro-auth-token.json").entries == (expected,)
 
 
 @pytest.mark.parametrize("content", [None, "not json", "[]", '{"clientId": "id"}'])
@@ -160,7 +159,6 @@ def test_kiro_cli_database_that_is_none(tmp_path: Path) -> None:
     [
         ("linux", {}, "/home/u/.local/share/kiro-cli/data.sqlite3"),
         ("linux", {"XDG_DATA_HOME": "/x"}, "/x/kiro-cli/data.sqlite3"),
-        ("linux", {"KIROCLI_DB_PATH": "/db"}, "/db"),
         ("darwin", {}, "/home/u/Library/Application Support/kiro-cli/data.sqlite3"),
         ("win32", {"LOCALAPPDATA": "/l"}, "/l/Kiro-Cli/data.sqlite3"),
     ],
@@ -169,6 +167,12 @@ def test_where_kiro_cli_keeps_its_database(platform: str, environment: dict[str,
     home = Path("/home/u")
     assert str(default_cli_databases(home, environment, platform)[0]) == first
     assert default_ide_folder(home) == home / ".aws" / "sso" / "cache"
+
+
+@pytest.mark.parametrize("variable", ["KIROCLI_DB_PATH", "KIRO_CLI_DB_FILE"])
+def test_a_named_database_is_the_only_one(variable: str) -> None:
+    """Or a misspelled path would bring in another account."""
+    assert default_cli_databases(Path("/home/u"), {variable: "/db"}, "linux") == (Path("/db"),)
 
 
 def test_what_an_older_program_left_behind_is_not_imported(tmp_path: Path) -> None:

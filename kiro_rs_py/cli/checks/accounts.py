@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from kiro_rs_py.cli.account_names import name_of
 from kiro_rs_py.cli.checks.findings import Finding, finding_of
-from kiro_rs_py.cli.durations import describe_span
-from kiro_rs_py.cli.environment_key import environment_accounts
+from kiro_rs_py.cli.shared import environment_accounts
+from kiro_rs_py.cli.wording import describe_span, name_of
 from kiro_rs_py.config import Config
 from kiro_rs_py.errors import ConfigError, CredentialFileError
 from kiro_rs_py.upstream.credential import Credential

@@ -21,7 +21,7 @@ from kiro_rs_py.cli.claude_code import (
 )
 from kiro_rs_py.config import Config
 from kiro_rs_py.config.access_keys import digest_of
-from kiro_rs_py.config.masking import mask_url
+from kiro_rs_py.config.keys import mask_url
 from kiro_rs_py.config.serving import is_loopback
 from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.errors import CredentialFileError, NotFound

@@ -11,16 +11,16 @@ import trio
 
 from kiro_rs_py.cli.checks.accounts import check_accounts
 from kiro_rs_py.cli.checks.clients import check_clients
-from kiro_rs_py.cli.checks.clock import check_clock
-from kiro_rs_py.cli.checks.configuration import check_configuration
-from kiro_rs_py.cli.checks.findings import Finding
-from kiro_rs_py.cli.checks.locks import check_locks
+from kiro_rs_py.cli.checks.findings import Finding, Level, finding_of
+from kiro_rs_py.cli.checks.machine import check_admin_address, check_clock, check_locks, check_port
 from kiro_rs_py.cli.checks.network import check_network, check_way_out
-from kiro_rs_py.cli.checks.port import check_admin_address, check_port
 from kiro_rs_py.cli.claude_code import find_settings
-from kiro_rs_py.config.reader import Effective, Inputs
+from kiro_rs_py.config.reader import Effective, Inputs, exposure_of, read_config
+from kiro_rs_py.config.serving import serving_problems
 from kiro_rs_py.convert.models import catalog_from_settings
 from kiro_rs_py.errors import ConfigError
+
+_CORRECT = "Correct it; `kiro-rs-py config check` looks again."
 
 
 def examine(inputs: Inputs, *, offline: bool) -> list[Finding]:
@@ -60,3 +60,31 @@ async def _examine(inputs: Inputs, offline: bool) -> list[Finding]:
 
 def _files(settings: Effective) -> list[Path]:
     return [path for path in (settings.config.credentials_path, settings.path) if path is not None]
+
+
+def check_configuration(inputs: Inputs) -> tuple[list[Finding], Effective | None]:
+    """All problems of all sources, and the settings if they can be read at all."""
+    try:
+        settings = read_config(inputs)
+    except ConfigError as error:
+        return [finding_of("error", "configuration", problem, _CORRECT) for problem in error.problems], None
+    found = [_place(settings)]
+    for warning in settings.warnings:
+        exposed = settings.path is not None and warning == exposure_of(settings.path)
+        level: Level = "error" if exposed else "warning"
+        found.append(finding_of(level, "permissions" if exposed else "configuration", warning, _CORRECT))
+    problems, warnings = serving_problems(settings.config)
+    found += [finding_of("error", "configuration", problem, _CORRECT) for problem in problems]
+    found += [finding_of("warning", "configuration", warning, "Give it a key of its own.") for warning in warnings]
+    try:
+        catalog_from_settings(settings.config.models)
+    except ConfigError as error:
+        found += [finding_of("error", "configuration", problem, _CORRECT) for problem in error.problems]
+    return found, settings
+
+
+def _place(settings: Effective) -> Finding:
+    if settings.path is None:
+        made = "`kiro-rs-py config init` writes one."
+        return Finding("note", "configuration", "There is no configuration file; defaults and environment count.", made)
+    return Finding("ok", "configuration", f"{settings.path} can be read.")

@@ -6,19 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import trio
-
-from kiro_rs_py.cli.account_names import name_of
 from kiro_rs_py.cli.checks.findings import Finding, finding_of
 from kiro_rs_py.cli.claude_code import PROXIES
+from kiro_rs_py.cli.session import for_each
+from kiro_rs_py.cli.wording import name_of
 from kiro_rs_py.config import Config
-from kiro_rs_py.errors import (
-    AccountSuspended,
-    ConfigError,
-    QuotaExhausted,
-    UpstreamError,
-    UpstreamUnauthorized,
-)
+from kiro_rs_py.errors import AccountSuspended, ConfigError, QuotaExhausted, UpstreamError, UpstreamUnauthorized
 from kiro_rs_py.upstream.credential import Credential, api_region_of
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import HttpClients, build_tls_context
@@ -106,23 +99,18 @@ def _unreachable(probe: Probe) -> Finding:
 
 
 async def _ask_for_usage(http: HttpClients, config: Config, accounts: Sequence[Credential]) -> list[Finding]:
-    found: list[Finding] = []
     endpoints = Endpoints(config)
-    limit = trio.CapacityLimiter(4)
 
-    async def ask(account: Credential) -> None:
-        async with limit:
-            try:
-                await fetch_usage(http, config, endpoints, account)
-            except (UpstreamUnauthorized, AccountSuspended, QuotaExhausted) as error:
-                found.append(_refused(account, error))
-            except (UpstreamError, ConfigError):
-                pass  # the service's own trouble says nothing about the account
+    async def ask(account: Credential) -> Finding | None:
+        try:
+            await fetch_usage(http, config, endpoints, account)
+        except (UpstreamUnauthorized, AccountSuspended, QuotaExhausted) as error:
+            return _refused(account, error)
+        except (UpstreamError, ConfigError):
+            pass  # the service's own trouble says nothing about the account
+        return None
 
-    async with trio.open_nursery() as nursery:
-        for account in accounts:
-            nursery.start_soon(ask, account)
-    return found
+    return [finding for finding in await for_each(accounts, ask) if finding is not None]
 
 
 def _refused(account: Credential, error: UpstreamError) -> Finding:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypeVar, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 import trio
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.errors import KiroError
 from kiro_rs_py.serve.admin.balances import Balances
-from kiro_rs_py.serve.admin.daily import Daily
+from kiro_rs_py.serve.admin.history import Daily
 from kiro_rs_py.serve.admin.house import House
-from kiro_rs_py.serve.admin.refusals import Refusal, invalid, no_such_account, refusal_of
-from kiro_rs_py.serve.admin.views import Account, account_entry, account_list, current_id
+from kiro_rs_py.serve.admin.refusals import BUG, Refusal, invalid, no_such_account, refusal_of
+from kiro_rs_py.serve.admin.views import account_entry, current_id
 from kiro_rs_py.upstream.credential import BadField, format_time
-from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
+from kiro_rs_py.upstream.document import CredentialDocument
 from kiro_rs_py.upstream.pool import CredentialStatus
-from kiro_rs_py.upstream.state import Mode
 
 UNDO_SECONDS = 30.0
 MOST_REMOVED = 1000
 REFRESHES_AT_ONCE = 4
 BY_HAND = "Manual"
 """kiro-rs's word for accounts that a person has taken out (operations §4.1)."""
-
-T = TypeVar("T")
 
 Action: TypeAlias = Literal["enable", "disable", "reset", "refresh", "delete"]
 
@@ -40,7 +37,8 @@ class _Removed:
 
 
 class Accounts:
-    """All methods raise Refusal for an account there is none of (404), CredentialFileError when nothing changed."""
+    """All methods raise Refusal for an account there is none of (404), UnknownCredential if somebody took it out of the
+    file meanwhile, CredentialFileError; nothing has changed then."""
 
     def __init__(self, house: House, balances: Balances) -> None:
         self._house = house
@@ -52,24 +50,31 @@ class Accounts:
     # --- looking ---
 
     def listed(self) -> JsonObject:
-        """CredentialsStatus (operations §5.5)."""
+        """CredentialsStatus, sorted by priority (operations §5.5)."""
         statuses = self._pool.snapshot()
         self._daily.look(statuses)
-        return account_list([self._account(status) for status in statuses], self._pool.problems)
+        current = current_id(statuses)
+        by_priority = sorted(statuses, key=lambda status: status.priority)
+        return {
+            "total": len(statuses),
+            "available": sum(status.state != "disabled" for status in statuses),
+            "currentId": current,
+            "credentials": [self._entry(status, current) for status in by_priority],
+            "problems": [{"index": problem.index, "sentence": str(problem)} for problem in self._pool.problems],
+        }
 
     def entry(self, credential_id: int) -> JsonObject:
         """One account as it stands in the list."""
-        statuses = self._pool.snapshot()
-        status = self._status(credential_id)
-        return account_entry(self._account(status), is_current=current_id(statuses) == credential_id)
+        status = self._house.status(credential_id)
+        return self._entry(status, current_id(self._pool.snapshot()))
 
     def look(self) -> None:
         """To be called now and then: keeps the count of the day."""
         self._daily.look(self._pool.snapshot())
 
-    def _account(self, status: CredentialStatus) -> Account:
-        number = status.id
-        return Account(status, self._pool.credential(number), self._balances.last(number), self._daily.of(status))
+    def _entry(self, status: CredentialStatus, current: int) -> JsonObject:
+        credential, balance = self._pool.credential(status.id), self._balances.last(status.id)
+        return account_entry(status, credential, balance, self._daily.of(status), is_current=status.id == current)
 
     # --- changing one ---
 
@@ -78,7 +83,7 @@ class Accounts:
 
         An account from the environment has no entry; it can be taken out until the process ends.
         """
-        status = self._status(credential_id)
+        status = self._house.status(credential_id)
         if members:
             _check_kept(status)
         if status.in_memory_only:
@@ -86,29 +91,26 @@ class Accounts:
             return
         if disabled is not None:
             members = {**members, **self._disabling(disabled)}
-        await self._edit(lambda document: document.patch(credential_id, members))
+        await self._pool.edit(lambda document: document.patch(credential_id, members))
         if disabled is False:
             self._pool.reset(credential_id)
 
     async def reset(self, credential_id: int) -> None:
         """Forgive everything; an account that was taken out comes back too (operations §4.11)."""
-        if self._status(credential_id).state == "disabled":
+        if self._house.status(credential_id).state == "disabled":
             await self.change(credential_id, {}, disabled=False)
         self._pool.reset(credential_id)
 
     async def refresh(self, credential_id: int) -> None:
         """Replace the access token. Raises RefreshRejected, RefreshFailed."""
-        self._status(credential_id)
+        self._house.status(credential_id)
         await self._pool.force_refresh(credential_id)
-
-    async def set_mode(self, mode: Mode) -> None:
-        await self._pool.set_mode(mode)
 
     # --- removing, and back ---
 
     async def delete(self, credential_id: int, *, force: bool = False) -> None:
         """Take an account out of the file. One that is in use must be disabled before, or ``force`` be set (400)."""
-        _check_removable(self._status(credential_id), force)
+        _check_removable(self._house.status(credential_id), force)
         await self._remove([credential_id])
 
     async def restore(self, credential_id: int) -> None:
@@ -117,7 +119,7 @@ class Accounts:
         if removed is None or self._house.clock() - removed.at > UNDO_SECONDS:
             raise no_such_account(credential_id)
         try:
-            await self._edit(lambda document: document.put_back(removed.entry))
+            await self._pool.edit(lambda document: document.put_back(removed.entry))
         except BadField as problem:
             raise invalid("duplicate_account", f"Invalid credential: {problem}.") from None
         self._removed.pop(credential_id, None)
@@ -134,7 +136,7 @@ class Accounts:
                 document.remove(number)
             return entries
 
-        entries = await self._edit(remove)
+        entries = await self._pool.edit(remove)
         removed = {number: _Removed(entry, self._house.clock()) for number, entry in entries.items()}
         self._removed = dict([*self._removed.items(), *removed.items()][-MOST_REMOVED:])
 
@@ -173,22 +175,21 @@ class Accounts:
                 assert_never(action)
         return [_result(number, problems.get(number)) for number in ids]
 
-    async def refresh_all(self) -> dict[int, Refusal | None]:
-        """Refresh every account that has a token to refresh; None for those that worked."""
+    async def refresh_all(self) -> tuple[int, dict[int, Refusal]]:
+        """Refresh every account that has a token to refresh: how many these are, and what went wrong with which."""
         ids = [status.id for status in self._pool.snapshot() if status.auth_method != "api_key"]
-        problems = await self._refresh_all(ids)
-        return {number: problems.get(number) for number in ids}
+        return len(ids), await self._refresh_all(ids)
 
     async def set_priorities(self, priorities: Mapping[int, int]) -> None:
         """Put several accounts into another order; one change of the file, or none (operations §6.11)."""
         for number in priorities:
-            _check_kept(self._status(number))
+            _check_kept(self._house.status(number))
 
         def change(document: CredentialDocument) -> None:
             for number, priority in priorities.items():
                 document.patch(number, {"priority": priority or None})  # 0 is not written (operations §3.3)
 
-        await self._edit(change)
+        await self._pool.edit(change)
 
     async def _refresh_all(self, ids: Collection[int]) -> dict[int, Refusal]:
         problems: dict[int, Refusal] = {}
@@ -199,9 +200,7 @@ class Accounts:
                 try:
                     await self._pool.force_refresh(number)
                 except KiroError as error:
-                    refusal = refusal_of(error)
-                    assert refusal is not None, "all errors of a refresh have an answer"
-                    problems[number] = refusal
+                    problems[number] = refusal_of(error) or BUG
 
         async with trio.open_nursery() as nursery:
             for number in ids:
@@ -216,32 +215,18 @@ class Accounts:
                 if not status.in_memory_only:
                     document.patch(status.id, members)
 
-        await self._edit(change)
+        await self._pool.edit(change)
         for status in accounts:
             if status.in_memory_only:
                 await self._pool.set_disabled(status.id, disabled, BY_HAND)
             elif not disabled:
                 self._pool.reset(status.id)
 
-    # --- pieces ---
-
     def _disabling(self, disabled: bool) -> dict[str, Json]:
         """The members of the file that take an account out, or back in (operations §3.12)."""
         if not disabled:
             return {"disabled": None, "disabledReason": None, "disabledAt": None}
         return {"disabled": True, "disabledReason": BY_HAND, "disabledAt": format_time(self._house.now())}
-
-    async def _edit(self, change: Callable[[CredentialDocument], T]) -> T:
-        try:
-            return await self._pool.edit(change)
-        except UnknownCredential as error:  # removed from the file meanwhile
-            raise no_such_account(int(error.args[0])) from None
-
-    def _status(self, credential_id: int) -> CredentialStatus:
-        for status in self._pool.snapshot():
-            if status.id == credential_id:
-                return status
-        raise no_such_account(credential_id)
 
 
 def _check_kept(status: CredentialStatus) -> None:

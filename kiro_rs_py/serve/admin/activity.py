@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.serve.request_log import RequestRecord
@@ -16,52 +17,6 @@ ROUTES = frozenset({"/v1/messages", "/cc/v1/messages"})
 MINUTE = 60.0
 ERROR_RATE_SECONDS = 300.0
 """The share of failures is that of the last five minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One message request. ``at`` is on the activity's clock, ``time`` on the wall."""
-
-    at: float
-    time: datetime
-    request_id: str
-    route: str
-    model: str
-    mode: str
-    credential_id: int | None
-    status: int
-    attempts: int
-    first_byte_ms: int | None
-    total_ms: int
-    input_tokens: int
-    output_tokens: int
-    credits: float
-    stop_reason: str
-    outcome: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether it went wrong on our side of the wire: a client that hangs up has not failed."""
-        return bool(self.outcome) and self.outcome != "client left"
-
-    def to_json(self) -> JsonObject:
-        return {
-            "time": format_time(self.time),
-            "requestId": self.request_id,
-            "route": self.route,
-            "model": self.model or None,
-            "mode": self.mode or None,
-            "credentialId": self.credential_id,
-            "status": self.status,
-            "attempts": self.attempts,
-            "firstByteMs": self.first_byte_ms,
-            "totalMs": self.total_ms,
-            "inputTokens": self.input_tokens,
-            "outputTokens": self.output_tokens,
-            "credits": self.credits,
-            "stopReason": self.stop_reason or None,
-            "error": self.outcome or None,
-        }
 
 
 @dataclass(slots=True)
@@ -79,50 +34,51 @@ class Activity:
     def __init__(self, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
         self._clock = clock
         self._now = now
-        self._requests: deque[Served] = deque(maxlen=MOST_REQUESTS)
+        self._requests: deque[JsonObject] = deque(maxlen=MOST_REQUESTS)
         # Requests and failures of each second: the ring may be too short for a busy minute.
         self._recent: deque[_Second] = deque()
         self._day: date | None = None
         self._input_tokens = self._output_tokens = 0
         self._credits = 0.0
 
-    def note(self, record: RequestRecord, request_id: str) -> Served | None:
-        """Take a request that has ended; None if it was not one for a message."""
+    def note(self, record: RequestRecord, request_id: str) -> JsonObject | None:
+        """Take a request that has ended, and show it; None if it was not one for a message."""
         if record.route not in ROUTES:
             return None
-        served = Served(
-            at=self._clock(),
-            time=self._now(),
-            request_id=request_id,
-            route=record.route,
-            model=record.model,
-            mode=record.mode,
-            credential_id=record.credential_id,
-            status=record.status,
-            attempts=record.attempts,
-            first_byte_ms=record.first_byte_ms,
-            total_ms=record.total_ms,
-            input_tokens=record.input_tokens,
-            output_tokens=record.output_tokens,
-            credits=record.credits,
-            stop_reason=record.stop_reason,
-            outcome=record.outcome,
-        )
-        self._requests.appendleft(served)
         self._forget_old()
-        if not self._recent or self._recent[-1].number != int(served.at):
-            self._recent.append(_Second(int(served.at)))
+        second = int(self._clock())
+        if not self._recent or self._recent[-1].number != second:
+            self._recent.append(_Second(second))
         self._recent[-1].requests += 1
-        self._recent[-1].failures += served.failed
+        # A client that hangs up has not failed.
+        self._recent[-1].failures += record.outcome not in ("", "client left")
         self._begin_day()
-        self._input_tokens += served.input_tokens
-        self._output_tokens += served.output_tokens
-        self._credits += served.credits
-        return served
+        self._input_tokens += record.input_tokens
+        self._output_tokens += record.output_tokens
+        self._credits += record.credits
+        shown: JsonObject = {
+            "time": format_time(self._now()),
+            "requestId": request_id,
+            "route": record.route,
+            "model": record.model or None,
+            "mode": record.mode or None,
+            "credentialId": record.credential_id,
+            "status": record.status,
+            "attempts": record.attempts,
+            "firstByteMs": record.first_byte_ms,
+            "totalMs": record.total_ms,
+            "inputTokens": record.input_tokens,
+            "outputTokens": record.output_tokens,
+            "credits": record.credits,
+            "stopReason": record.stop_reason or None,
+            "error": record.outcome or None,
+        }
+        self._requests.appendleft(shown)
+        return shown
 
     def latest(self, limit: int) -> list[Json]:
         """The newest first."""
-        return [served.to_json() for _, served in zip(range(limit), self._requests, strict=False)]
+        return list(islice(self._requests, limit))
 
     def rates(self) -> JsonObject:
         """``requestsPerMinute`` of the last minute, ``errorRate`` (0 to 1) of the last five."""

@@ -20,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 BASE = "/api/admin"
 VERSIONED = f"{BASE}/v1"
-KEY_TROUBLE = ("wrong_key", "too_many_attempts")
-"""Outcomes that are in the audit whatever was asked for."""
-
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 API_HEADERS: tuple[Header, ...] = (
@@ -103,16 +100,7 @@ class Api:
         except ClientLeft:
             raise
         except Exception as exc:
-            error = sole_error(exc)
-            if call.reply.started:
-                raise error from None
-            refusal = refusal_of(error)
-            if refusal is None:
-                logger.error("a bug answered %s", call.record.route, exc_info=error)
-                refusal = BUG
-            call.record.outcome = refusal.code
-            headers = (*refusal.headers, *API_HEADERS)
-            await call.reply.json(refusal.status, refusal.envelope(call.request_id), headers)
+            await send_refusal(call, refusal_for(call, exc, logger))
             return
         if answer is None:
             return
@@ -125,24 +113,15 @@ class Api:
     async def _dispatch(self, call: Call) -> Answer | None:
         endpoint, found = self._find(call)
         call.record.route = f"{BASE}/{endpoint.path}"
-        visitor: Visitor | None = None
-        number: int | None = None
-        outcome = "internal_error"
-        try:
+        is_write = endpoint.action is not None
+        with self._audit.watch(call, endpoint.action or "access", is_write=is_write) as deed:
             visitor = self._admit(call, endpoint)
-            number = _account_number(found.get("id"))
-            answer = await endpoint.handler(Asked(call, visitor, number or 0, found.get("name", "")))
-            outcome = answer.outcome if answer else "done"
+            deed.who = visitor.who
+            deed.credential_id = _account_number(found.get("id"))
+            answer = await endpoint.handler(Asked(call, visitor, deed.credential_id or 0, found.get("name", "")))
+            if answer is not None:
+                deed.outcome = answer.outcome
             return answer
-        except Exception as exc:
-            refusal = refusal_of(sole_error(exc))
-            outcome = refusal.code if refusal else outcome
-            raise
-        finally:
-            if endpoint.action or outcome in KEY_TROUBLE:
-                who = visitor.who if visitor else "key"
-                action = endpoint.action or "access"
-                self._audit.note(action, who=who, peer=call.client, outcome=outcome, credential_id=number)
 
     def _find(self, call: Call) -> tuple[Endpoint, Mapping[str, str]]:
         segments = call.rest.split("/")
@@ -162,11 +141,28 @@ class Api:
     def _admit(self, call: Call, endpoint: Endpoint) -> Visitor:
         if endpoint.is_open:
             self._door.check_place(call)
-            return Visitor("key", call.client)
+            return Visitor()
         visitor = self._door.admit(call)
         if endpoint.action is not None:
             self._door.check_csrf(call, visitor)
         return visitor
+
+
+def refusal_for(call: Call, exc: Exception, log: logging.Logger) -> Refusal:
+    """What is answered to a request that ``exc`` has ended. Raises the error itself if the answer has begun."""
+    error = sole_error(exc)
+    if call.reply.started:
+        raise error from None
+    refusal = refusal_of(error)
+    if refusal is None:
+        log.error("a bug answered %s", call.record.route, exc_info=error)
+        refusal = BUG
+    call.record.outcome = refusal.code
+    return refusal
+
+
+async def send_refusal(call: Call, refusal: Refusal) -> None:
+    await call.reply.json(refusal.status, refusal.envelope(call.request_id), (*refusal.headers, *API_HEADERS))
 
 
 def _account_number(text: str | None) -> int | None:

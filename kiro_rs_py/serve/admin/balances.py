@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import trio
 
@@ -12,10 +12,10 @@ from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import KiroError, NotFound
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.refusals import Refusal, no_such_account, refusal_of
-from kiro_rs_py.upstream.control import is_token_refused
-from kiro_rs_py.upstream.credential import REFRESH_MARGIN, Credential, format_time
-from kiro_rs_py.upstream.enrolment import remember_balance
-from kiro_rs_py.upstream.usage import Usage, fetch_usage
+from kiro_rs_py.upstream.credential import format_time
+from kiro_rs_py.upstream.enrolment import ask_usage
+from kiro_rs_py.upstream.state import CachedBalance
+from kiro_rs_py.upstream.usage import Usage
 
 GOOD_FOR = timedelta(seconds=300)
 BAD_FOR_SECONDS = 45.0
@@ -33,26 +33,19 @@ class _Flight:
     failure: Refusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    cached_at: datetime
-    data: JsonObject
-
-
 class Balances:
     """The last balance of each account, from this process or an earlier one."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, CachedBalance] = {}
         self._asked_at: dict[int, float] = {}
         self._failures: dict[int, Refusal] = {}
         self._flights: dict[int, _Flight] = {}
 
     async def load(self) -> None:
         """Take over what the state file remembers."""
-        state = await self._house.state.read()
-        self._kept = {number: _Kept(balance.cached_at, balance.data) for number, balance in state.balances.items()}
+        self._kept = dict((await self._house.state.read()).balances)
 
     def last(self, credential_id: int) -> JsonObject | None:
         """The last balance, however old (``cachedAt`` says how old)."""
@@ -65,7 +58,7 @@ class Balances:
 
     def keep(self, credential_id: int, usage: Usage) -> None:
         """Take over a balance that was asked for elsewhere."""
-        self._kept[credential_id] = _Kept(self._house.now(), usage.to_json(credential_id))
+        self._kept[credential_id] = CachedBalance(self._house.now(), usage.to_json(credential_id))
         self._asked_at[credential_id] = self._house.clock()
         self._failures.pop(credential_id, None)
 
@@ -74,7 +67,7 @@ class Balances:
 
         Raises Refusal: 404 for an unknown account, 502 for whatever went wrong out there.
         """
-        self._credential(credential_id)
+        self._house.status(credential_id)
         if fresh or not self._is_good(credential_id):
             await self._ask_or_join(credential_id, FRESH_FLOOR_SECONDS if fresh else BAD_FOR_SECONDS)
         last = self.last(credential_id)
@@ -122,28 +115,10 @@ class Balances:
             flight.done.set()
 
     async def _ask(self, credential_id: int) -> Usage:
-        """Ask with a good token; one that the service refuses all the same is replaced once."""
-        house, pool = self._house, self._house.pool
-        await pool.refresh_if_expiring(credential_id, REFRESH_MARGIN)
+        house = self._house
         try:
-            usage = await fetch_usage(house.http, house.config, house.endpoints, self._credential(credential_id))
-        except KiroError as error:
-            if not is_token_refused(error):
-                raise
-            await pool.force_refresh(credential_id)
-            usage = await fetch_usage(house.http, house.config, house.endpoints, self._credential(credential_id))
-        await pool.learn(
-            credential_id,
-            email=usage.email,
-            subscription_title=usage.subscription_title,
-            user_id=usage.user_id,
-        )
-        pool.note_usage(credential_id, remaining=usage.headroom, resets_at=usage.resets_at)
-        await remember_balance(house.state, credential_id, usage, house.now())
-        return usage
-
-    def _credential(self, credential_id: int) -> Credential:
-        try:
-            return self._house.pool.credential(credential_id)
+            return await ask_usage(
+                house.http, house.config, house.endpoints, house.pool, house.state, credential_id, house.now
+            )
         except NotFound:
             raise no_such_account(credential_id) from None

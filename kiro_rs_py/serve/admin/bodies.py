@@ -13,10 +13,13 @@ from kiro_rs_py.serve.app import Call
 MAX_BODY_BYTES = 256 * 1024
 LARGEST_PRIORITY = 2**32 - 1
 LONGEST_TEXT = 8192
+MOST_ACCOUNTS = 1000
+"""In one request."""
 
 
-async def read_members(call: Call, *, limit: int = MAX_BODY_BYTES) -> Members:
-    """The body as an object. Raises Refusal for anything else, RequestTooLarge, BodyTimeout.
+async def read_members(call: Call, *names: str, limit: int = MAX_BODY_BYTES) -> Members:
+    """The body as an object, with no other members than ``names`` if there are any. Raises Refusal for anything else,
+    RequestTooLarge, BodyTimeout.
 
     Only ``application/json`` is read: a page of another origin cannot send that without being asked first, which
     nobody here ever grants (operations §10.1, S4).
@@ -32,7 +35,10 @@ async def read_members(call: Call, *, limit: int = MAX_BODY_BYTES) -> Members:
         raise invalid("invalid_json", "The body is not valid JSON.") from None
     if not isinstance(document, dict):
         raise invalid("invalid_json", "The body must be a JSON object.")
-    return Members(document)
+    members = Members(document)
+    if names:
+        members.only(names)
+    return members
 
 
 def media_type(call: Call) -> str:
@@ -90,44 +96,44 @@ class Members:
             raise invalid_field(name, "must be true or false.")
         return value
 
-    def priority(self, name: str = "priority") -> int:
+    def priority(self) -> int:
         """A whole number as kiro-rs takes it: 32 bits, no sign (operations §5.4)."""
-        value = self.document.get(name)
+        value = self.document.get("priority")
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_PRIORITY:
-            raise invalid_field(name, f"must be a whole number from 0 to {LARGEST_PRIORITY}.")
+            raise invalid_field("priority", f"must be a whole number from 0 to {LARGEST_PRIORITY}.")
         return value
 
-    def priorities(self, name: str = "priorities", *, most: int = 1000) -> dict[int, int]:
+    def priorities(self) -> dict[int, int]:
         """``[{"id", "priority"}, …]``, each account once."""
-        value = self.document.get(name)
-        if not isinstance(value, list) or not value or len(value) > most:
-            raise invalid_field(name, f"must be a list of 1 to {most} objects with id and priority.")
         found: dict[int, int] = {}
-        for item in value:
+        for item in self._some("priorities", "objects with id and priority"):
             if not isinstance(item, dict) or item.keys() != {"id", "priority"}:
-                raise invalid_field(name, "must hold objects with id and priority only.")
+                raise invalid_field("priorities", "must hold objects with id and priority only.")
             number = item["id"]
             if not isinstance(number, int) or isinstance(number, bool) or number in found:
-                raise invalid_field(name, "must name each account once, by its number.")
+                raise invalid_field("priorities", "must name each account once, by its number.")
             try:
                 found[number] = Members(item).priority()
             except Refusal:
-                raise invalid_field(name, f"must be whole numbers from 0 to {LARGEST_PRIORITY}.") from None
+                raise invalid_field("priorities", f"must be whole numbers from 0 to {LARGEST_PRIORITY}.") from None
         return found
 
-    def ids(self, name: str = "ids", *, most: int = 1000) -> list[int]:
+    def ids(self) -> list[int]:
         """Account numbers, each once, in the order given."""
-        value = self.document.get(name)
-        if not isinstance(value, list) or not value or len(value) > most:
-            raise invalid_field(name, f"must be a list of 1 to {most} account numbers.")
-        numbers: list[int] = []
-        for item in value:
+        numbers: dict[int, None] = {}
+        for item in self._some("ids", "account numbers"):
             if not isinstance(item, int) or isinstance(item, bool):
-                raise invalid_field(name, "must hold account numbers only.")
-            numbers.append(item)
-        return list(dict.fromkeys(numbers))
+                raise invalid_field("ids", "must hold account numbers only.")
+            numbers[item] = None
+        return list(numbers)
+
+    def _some(self, name: str, what: str) -> list[Json]:
+        value = self.document.get(name)
+        if not isinstance(value, list) or not value or len(value) > MOST_ACCOUNTS:
+            raise invalid_field(name, f"must be a list of 1 to {MOST_ACCOUNTS} {what}.")
+        return value
 
 
-def printable(text: str, longest: int = 60) -> str:
+def printable(text: str) -> str:
     """A stranger's text fit for a message: visible characters only, not too many."""
-    return "".join(character if character.isprintable() else "?" for character in text[:longest])
+    return "".join(character if character.isprintable() else "?" for character in text[:60])

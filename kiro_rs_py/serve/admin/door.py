@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal
 
 from kiro_rs_py.config.access_keys import digest_of
 from kiro_rs_py.config.serving import is_loopback
@@ -22,11 +21,14 @@ _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who was let in, and how. ``session`` is there if they came with a cookie."""
+    """Somebody who was let in. ``session`` is there if they came with a cookie, and not with the key."""
 
-    who: Literal["key", "session"]
-    peer: str
     session: Session | None = field(default=None, repr=False)
+
+    @property
+    def who(self) -> str:
+        """How they are called in the audit."""
+        return "session" if self.session else "key"
 
 
 class Door:
@@ -79,9 +81,9 @@ class Door:
                 if session is None:
                     raise
             else:
-                return Visitor("key", call.client)
+                return Visitor()
         if session is not None:
-            return Visitor("session", call.client, session)
+            return Visitor(session)
         if cookie:
             raise unauthorised("session_expired", "The session is over. Sign in again.")
         raise unauthorised("missing_key", "Invalid or missing admin API key")

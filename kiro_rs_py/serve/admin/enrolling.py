@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import trio
 
@@ -25,7 +25,7 @@ from kiro_rs_py.errors import (
 )
 from kiro_rs_py.serve.admin.balances import Balances
 from kiro_rs_py.serve.admin.house import House
-from kiro_rs_py.serve.admin.refusals import Refusal, invalid, no_such_account, refusal_of
+from kiro_rs_py.serve.admin.refusals import BUG, Refusal, invalid, no_such_account, refusal_of
 from kiro_rs_py.upstream.credential import BadField, Credential, parse_credential, refresh_token_problem
 from kiro_rs_py.upstream.document import CredentialDocument, UnknownCredential
 from kiro_rs_py.upstream.enrolment import Enrolled, enrol
@@ -35,15 +35,6 @@ from kiro_rs_py.upstream.usage import fetch_usage
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """An account that is in the file now. ``replaced``: it was there before, and has these tokens now."""
-
-    credential: Credential
-    replaced: bool = False
-    doubts: tuple[str, ...] = ()
-
-
 class Enrolling:
     """Adds accounts. ``balances`` is told what the usage call says on the way."""
 
@@ -51,7 +42,7 @@ class Enrolling:
         self._house = house
         self._balances = balances
 
-    async def add(self, entry: JsonObject) -> Added:
+    async def add(self, entry: JsonObject) -> Enrolled:
         """:meth:`keep` and :meth:`verify`: in the end the account is there and good, or nothing has been added."""
         return await self.verify(await self.keep(entry))
 
@@ -67,12 +58,14 @@ class Enrolling:
             for known in document.stored().credentials:
                 # Also by the tokens it came with: they may have been renewed since (operations §3.10).
                 if credential.fingerprint in (known.fingerprint, known.source_fingerprint):
-                    raise duplicate(known)
+                    secret = "kiroApiKey" if known.auth_method == "api_key" else "refreshToken"
+                    text = f"Credential already exists (duplicate {secret}). It is #{known.id}."
+                    raise invalid("duplicate_account", f"Invalid credential: {text}")
             return document.add(created).id
 
         return await self._house.pool.edit(put)
 
-    async def verify(self, credential_id: int) -> Added:
+    async def verify(self, credential_id: int) -> Enrolled:
         """Find out whether an account that was just added is any good, and take it out again if it is not.
 
         Raises Refusal: 400 if its tokens are refused, 502 if nobody could tell. Cancelled in the middle, the account
@@ -86,7 +79,7 @@ class Enrolling:
             raise refusal from None
         return await self.learn(credential_id)
 
-    async def learn(self, credential_id: int) -> Added:
+    async def learn(self, credential_id: int) -> Enrolled:
         """Ask the service whose account it is, and put it together with an older entry of the same account.
 
         Whatever goes wrong here is a doubt, not a failure: the account is in the file.
@@ -94,15 +87,15 @@ class Enrolling:
         house = self._house
         try:
             enrolled = await enrol(
-                house.http, house.config, house.endpoints, house.store, house.state, credential_id, now=house.now()
+                house.http, house.config, house.endpoints, house.store, house.state, credential_id, now=house.now
             )
             await house.pool.reload()
         except UnknownCredential:
             raise no_such_account(credential_id) from None
         except (CredentialFileError, UpstreamUnauthorized) as error:
-            return Added(house.pool.credential(credential_id), doubts=(str(error),))
+            return Enrolled(house.pool.credential(credential_id), False, None, (str(error),))
         self._note(enrolled, credential_id)
-        return Added(enrolled.credential, enrolled.replaced, enrolled.doubts)
+        return enrolled
 
     def _note(self, enrolled: Enrolled, credential_id: int) -> None:
         if enrolled.replaced:
@@ -158,15 +151,6 @@ def check_proxy(url: str) -> None:
         raise invalid("invalid_field", f"Invalid credential: {error}", field="proxyUrl") from None
 
 
-def duplicate(known: Credential) -> Refusal:
-    """These tokens belong to an account that is there already."""
-    secret = "kiroApiKey" if known.auth_method == "api_key" else "refreshToken"
-    return invalid(
-        "duplicate_account",
-        f"Invalid credential: Credential already exists (duplicate {secret}). It is #{known.id}.",
-    )
-
-
 def _verdict(error: Exception) -> Refusal:
     """What a failed trial says of the tokens (operations §5.3)."""
     status = error.status if isinstance(error, RefreshFailed) else None
@@ -176,6 +160,4 @@ def _verdict(error: Exception) -> Refusal:
         return invalid("invalid_refresh_token", f"Invalid credential: {error}", field="refreshToken")
     if isinstance(error, RefreshFailed):
         return Refusal(502, "api_error", "upstream_unavailable", f"Upstream service error: {error}")
-    found = refusal_of(error)
-    assert found is not None, "all errors of a trial have an answer"
-    return found
+    return refusal_of(error) or BUG

@@ -97,17 +97,14 @@ class Hub:
                 with subscriber.scope:
                     await call.reply.write(first)
                     if not self._closed:
-                        await self._relay(call, subscriber, is_allowed)
+                        while (chunk := await subscriber.next_chunk()) is not None and is_allowed():
+                            await call.reply.write(chunk)
                     await call.reply.finish()
                 nursery.cancel_scope.cancel()
         finally:
             self._subscribers.discard(subscriber)
         if left:
             raise ClientLeft
-
-    async def _relay(self, call: Call, subscriber: Subscriber, is_allowed: Callable[[], bool]) -> None:
-        while (chunk := await subscriber.next_chunk()) is not None and is_allowed():
-            await call.reply.write(chunk)
 
 
 def encode(event: str, body: Mapping[str, object]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from kiro_rs_py.config.serving import is_loopback
@@ -51,13 +52,12 @@ class Guard:
         return self._any_address or address.is_loopback
 
 
-class _Place:
+class _Place(NamedTuple):
     """A host name in lower case and a port; the port is None where none is written."""
 
-    def __init__(self, name: str, port: int | None, default_port: int | None = None) -> None:
-        self.name = name
-        self.port = port
-        self._default_port = default_port
+    name: str
+    port: int | None
+    default_port: int | None
 
     @classmethod
     def of_host(cls, value: str) -> _Place | None:
@@ -80,4 +80,4 @@ class _Place:
 
     def is_at(self, host: _Place) -> bool:
         """Whether this origin is the page's own server."""
-        return self.name == host.name and (self.port or self._default_port) == (host.port or self._default_port)
+        return self.name == host.name and (self.port or self.default_port) == (host.port or self.default_port)

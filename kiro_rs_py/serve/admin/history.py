@@ -1,9 +1,10 @@
-"""What became of each account: the latest changes of its state, with time and reason (operations §6.11)."""
+"""What became of each account: the latest changes of its state, and how it fared in the last day (operations §6.11)."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
 from kiro_rs_py.serve.admin.views import time_text
@@ -14,6 +15,9 @@ MOST_CHANGES = 50
 """Of one account; the oldest give way."""
 
 IT_WAS_OVER = "The time was over."
+
+HOUR = 3600.0
+HOURS = 24
 
 
 class History:
@@ -56,3 +60,38 @@ def _shown(change: Standing) -> JsonObject:
         "until": time_text(change.until),
         "cause": change.cause or None,
     }
+
+
+class _Mark(NamedTuple):
+    """The counters as they stood at a moment of the clock."""
+
+    at: float
+    successes: int
+    failures: int
+
+
+class Daily:
+    """How accounts fared in the last 24 hours: looks at their lifetime counters once an hour. ``clock`` in seconds. In
+    memory: a restart begins the day anew."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._marks: dict[int, deque[_Mark]] = {}
+
+    def look(self, statuses: Iterable[CredentialStatus]) -> None:
+        """To be called now and then. Accounts that are gone are forgotten."""
+        now = self._clock()
+        kept: dict[int, deque[_Mark]] = {}
+        for status in statuses:
+            marks = kept[status.id] = self._marks.get(status.id) or deque(maxlen=HOURS + 1)
+            if not marks or now - marks[-1].at >= HOUR:
+                marks.append(_Mark(now, status.success_count, status.failure_count))
+        self._marks = kept
+
+    def of(self, status: CredentialStatus) -> tuple[int, int]:
+        """Answers and failures since 24 hours ago (to the hour), or since the account was first seen."""
+        oldest = self._clock() - (HOURS + 0.5) * HOUR
+        mark = next((mark for mark in self._marks.get(status.id, ()) if mark.at >= oldest), None)
+        if mark is None:
+            return 0, 0
+        return max(0, status.success_count - mark.successes), max(0, status.failure_count - mark.failures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast, get_args
 
 from kiro_rs_py.serve.admin.api import Answer, Asked, Endpoint
@@ -15,10 +16,10 @@ from kiro_rs_py.serve.admin.refusals import invalid_field
 _IMPORT_BODY_BYTES = 2 * MOST_BYTES
 
 
+@dataclass(frozen=True, slots=True)
 class JobRoutes:
-    def __init__(self, logins: Logins, imports: Imports) -> None:
-        self._logins = logins
-        self._imports = imports
+    logins: Logins
+    imports: Imports
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -31,15 +32,14 @@ class JobRoutes:
         ]
 
     async def start_login(self, asked: Asked) -> Answer:
-        members = await read_members(asked.call)
-        members.only(("method", "startUrl", "region", "label"))
+        members = await read_members(asked.call, "method", "startUrl", "region", "label")
         method = members.text("method")
         if method not in get_args(Method):
             raise invalid_field("method", f"must be one of {', '.join(get_args(Method))}.")
         start_url, region = members.text("startUrl"), members.text("region")
         if method == "idc" and start_url is None:
             raise invalid_field("startUrl", "is missing: an idc login needs the address of its access portal.")
-        login = await self._logins.start(
+        login = await self.logins.start(
             cast("Method", method),
             start_url=start_url,
             region=region,
@@ -49,24 +49,23 @@ class JobRoutes:
         return Answer(201, login.invitation())
 
     async def show_login(self, asked: Asked) -> Answer:
-        return Answer(200, self._logins.get(asked.name).to_json())
+        return Answer(200, self.logins.get(asked.name).to_json())
 
     async def cancel_login(self, asked: Asked) -> Answer:
-        self._logins.cancel(asked.name)
+        self.logins.cancel(asked.name)
         return Answer(204)
 
     async def start_import(self, asked: Asked) -> Answer:
-        members = await read_members(asked.call, limit=_IMPORT_BODY_BYTES)
-        members.only(("text", "verify"))
+        members = await read_members(asked.call, "text", "verify", limit=_IMPORT_BODY_BYTES)
         text = members.long_text("text")
         if len(text) > MOST_BYTES:
             raise invalid_field("text", f"is longer than {MOST_BYTES >> 20} MiB.")
-        job = await self._imports.start(text, verify=members.boolean("verify", default=True))
+        job = await self.imports.start(text, verify=members.boolean("verify", default=True))
         return Answer(202, {"id": job.id})
 
     async def show_import(self, asked: Asked) -> Answer:
-        return Answer(200, self._imports.get(asked.name).to_json())
+        return Answer(200, self.imports.get(asked.name).to_json())
 
     async def cancel_import(self, asked: Asked) -> Answer:
-        self._imports.cancel(asked.name)
+        self.imports.cancel(asked.name)
         return Answer(204)

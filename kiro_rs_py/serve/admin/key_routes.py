@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from kiro_rs_py.convert.anthropic import Json, JsonObject
@@ -17,24 +17,24 @@ from kiro_rs_py.serve.client_keys import (
     MOST_KEYS,
     MOST_MODELS,
     ClientKey,
+    entry_of,
     is_key_name,
     is_model_name,
     new_client_key,
 )
 from kiro_rs_py.serve.key_keeper import ClientKeys
-from kiro_rs_py.serve.key_view import entry_of
 
 logger = logging.getLogger(__name__)
 
 _MEMBERS = ("name", "expiresAt", "models")
 
 
+@dataclass(frozen=True, slots=True)
 class KeyRoutes:
     """``now`` is the wall clock in UTC. The key itself is in one answer only, that of its creation."""
 
-    def __init__(self, keys: ClientKeys, now: Callable[[], datetime]) -> None:
-        self._keys = keys
-        self._now = now
+    keys: ClientKeys
+    now: Callable[[], datetime]
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -46,30 +46,28 @@ class KeyRoutes:
 
     async def show_all(self, asked: Asked) -> Answer:
         """``configured`` stands for the ``apiKey`` of the configuration, which is there always."""
-        entries: list[Json] = [entry_of(key, self._now()) for key in self._keys.ring.listed()]
+        entries: list[Json] = [entry_of(key, self.now()) for key in self.keys.ring.listed()]
         return Answer(200, {"keys": entries, "configured": {"present": True}})
 
     async def create(self, asked: Asked) -> Answer:
-        members = await read_members(asked.call)
-        members.only(_MEMBERS)
+        members = await read_members(asked.call, *_MEMBERS)
         name, expires_at, models = read_name(members), read_expiry(members), read_models(members)
-        if expires_at is not None and expires_at <= self._now():
+        if expires_at is not None and expires_at <= self.now():
             raise invalid_field("expiresAt", "is over already.")
-        key, secret = new_client_key(name, self._now(), expires_at=expires_at, models=models)
+        key, secret = new_client_key(name, self.now(), expires_at=expires_at, models=models)
 
         def add(keys: dict[str, ClientKey]) -> None:
             if len(keys) >= MOST_KEYS:
                 raise invalid("too_many_keys", f"There are {MOST_KEYS} keys, which is the most. Delete one first.")
             keys[key.id] = key
 
-        await self._keys.change(add)
+        await self.keys.change(add)
         logger.info("client key %s was created", key.id)
-        return Answer(201, {"key": entry_of(key, self._now()), "secret": secret})
+        return Answer(201, {"key": entry_of(key, self.now()), "secret": secret})
 
     async def patch(self, asked: Asked) -> Answer:
         """Any of name, enabled, expiresAt, models; null takes the last two away."""
-        members = await read_members(asked.call)
-        members.only((*_MEMBERS, "enabled"))
+        members = await read_members(asked.call, *_MEMBERS, "enabled")
         changes: dict[str, object] = {}
         if "name" in members:
             changes["name"] = read_name(members)
@@ -83,7 +81,7 @@ class KeyRoutes:
         def edit(keys: dict[str, ClientKey]) -> None:
             keys[asked.name] = replace(_found(keys, asked.name), **changes)  # type: ignore[arg-type]
 
-        await self._keys.change(edit)
+        await self.keys.change(edit)
         logger.info("client key %s was changed: %s", asked.name, ", ".join(changes) or "nothing")
         return Answer(200, {"key": self._shown(asked.name)})
 
@@ -92,12 +90,12 @@ class KeyRoutes:
             _found(keys, asked.name)
             del keys[asked.name]
 
-        await self._keys.change(remove)
+        await self.keys.change(remove)
         logger.info("client key %s was deleted", asked.name)
         return Answer(200, {"success": True, "message": f"Client key {asked.name} has been deleted"})
 
     def _shown(self, key_id: str) -> JsonObject:
-        return entry_of(_found({key.id: key for key in self._keys.ring.listed()}, key_id), self._now())
+        return entry_of(_found({key.id: key for key in self.keys.ring.listed()}, key_id), self.now())
 
 
 def _found(keys: dict[str, ClientKey], key_id: str) -> ClientKey:

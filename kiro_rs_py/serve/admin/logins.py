@@ -16,7 +16,8 @@ from kiro_rs_py.errors import CredentialFileError, KiroError, LoginFailed
 from kiro_rs_py.serve.admin.enrolling import Enrolling
 from kiro_rs_py.serve.admin.events import Hub
 from kiro_rs_py.serve.admin.house import House
-from kiro_rs_py.serve.admin.refusals import Refusal, refusal_of, too_many
+from kiro_rs_py.serve.admin.refusals import BUG, Refusal, refusal_of, too_many
+from kiro_rs_py.serve.admin.views import time_text
 from kiro_rs_py.upstream.credential import format_time, parse_credential
 from kiro_rs_py.upstream.enrolment import keep_tokens, known_registration
 from kiro_rs_py.upstream.login import BUILDER_ID_REGION, DeviceCode, DeviceLogin
@@ -38,11 +39,9 @@ class Login:
     """One login; ``device`` and with it the codes and secrets are forgotten when it has ended."""
 
     id: str
-    method: Method
-    start_url: str
-    region: str
+    wish: tuple[str, Method, str, str]
+    """Whose it is, and where they sign in: owner, method, start URL, region."""
     label: str | None
-    owner: str
     expires_at: datetime
     device: DeviceCode | None = field(repr=False)
     status: Status = "pending"
@@ -105,13 +104,12 @@ class Logins:
         pending = sum(login.status == "pending" for login in self._logins.values())
         if pending + self._starting >= MOST_PENDING:
             raise too_many("too_many_logins", f"{MOST_PENDING} logins are waiting already. Cancel one.", 60.0)
-        if method == "builder-id":
-            start_url, region = BUILDER_ID_START_URL, BUILDER_ID_REGION
+        start_url, region = _place(method, start_url, region)
         device_login = DeviceLogin(
             self._house.http,
             self._house.endpoints,
-            start_url=start_url or "",
-            region=region or BUILDER_ID_REGION,
+            start_url=start_url,
+            region=region,
             upstream_url=self._house.config.upstream_url,
             now=self._house.now,
         )
@@ -122,11 +120,8 @@ class Logins:
             self._starting -= 1
         login = Login(
             id=secrets.token_urlsafe(32),
-            method=method,
-            start_url=device_login.start_url,
-            region=device_login.region,
+            wish=(owner, method, device_login.start_url, device_login.region),
             label=label,
-            owner=owner,
             expires_at=self._house.now() + timedelta(seconds=device.expires_in),
             device=device,
         )
@@ -144,12 +139,9 @@ class Logins:
 
     def pending_of(self, owner: str, method: Method, start_url: str | None, region: str | None) -> Login | None:
         """A login of the same kind that somebody has begun already: reloading a page must not begin another."""
-        for login in self._logins.values():
-            if login.owner != owner or login.status != "pending" or login.method != method:
-                continue
-            if method == "builder-id" or (login.start_url, login.region) == (start_url, region or BUILDER_ID_REGION):
-                return login
-        return None
+        wish = (owner, method, *_place(method, start_url, region))
+        waiting = (login for login in self._logins.values() if login.status == "pending")
+        return next((login for login in waiting if login.wish == wish), None)
 
     def cancel(self, login_id: str) -> None:
         """Give a login up; one that has ended, or whose tokens are here already, is not touched."""
@@ -190,9 +182,8 @@ class Logins:
         except LoginFailed as error:
             self._end(login, "expired" if error.code == "expired_token" else "failed", error.code, str(error))
         except (KiroError, Refusal) as error:
-            refusal = refusal_of(error)
-            code = refusal.code if refusal else "internal_error"
-            self._end(login, "failed", code, refusal.message if refusal else "The login failed.")
+            refusal = refusal_of(error) or BUG
+            self._end(login, "failed", refusal.code, refusal.message)
         except Exception:
             # A bug here must not take the server down with it.
             logger.exception("a login failed in an unforeseen way")
@@ -211,8 +202,7 @@ class Logins:
         login.email = added.credential.email
         login.subscription = added.credential.subscription_title
         login.warnings = added.doubts
-        if added.credential.expires_at is not None:
-            login.token_expires_at = format_time(added.credential.expires_at)
+        login.token_expires_at = time_text(added.credential.expires_at)
         self._end(login, "completed")
 
     def _end(self, login: Login, status: Status, code: str | None = None, message: str | None = None) -> None:
@@ -223,6 +213,13 @@ class Logins:
         login.ended = self._house.clock()
         logger.info("login: %s%s", status, "" if code is None else f" ({code})")
         self._hub.publish("login", login.to_json())
+
+
+def _place(method: Method, start_url: str | None, region: str | None) -> tuple[str, str]:
+    """Start URL and region; Builder ID has one of each."""
+    if method == "builder-id":
+        return BUILDER_ID_START_URL, BUILDER_ID_REGION
+    return start_url or "", region or BUILDER_ID_REGION
 
 
 def qr_code(address: str) -> str:

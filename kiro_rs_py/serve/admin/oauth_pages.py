@@ -16,7 +16,7 @@ from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.errors import KiroError, MethodNotAllowed, NotFound
 from kiro_rs_py.serve.admin import pages
 from kiro_rs_py.serve.admin.accounts import Accounts
-from kiro_rs_py.serve.admin.api import API_HEADERS, KEY_TROUBLE
+from kiro_rs_py.serve.admin.api import API_HEADERS, refusal_for, send_refusal
 from kiro_rs_py.serve.admin.audit import Audit
 from kiro_rs_py.serve.admin.bodies import media_type, printable, read_members
 from kiro_rs_py.serve.admin.door import Door, Visitor, came_by_https
@@ -25,7 +25,7 @@ from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.logins import Login, Logins, Method, qr_code
 from kiro_rs_py.serve.admin.refusals import BUG, Refusal, invalid, refusal_of
 from kiro_rs_py.serve.admin.session import expired_cookie_header
-from kiro_rs_py.serve.app import Call, Route, sole_error
+from kiro_rs_py.serve.app import Call, Route
 from kiro_rs_py.serve.inbound import ClientLeft
 from kiro_rs_py.serve.reply import Header
 from kiro_rs_py.upstream.credential import format_time
@@ -62,28 +62,20 @@ class Visit:
 Handler: TypeAlias = Callable[[Visit], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
 class OAuthPages:
     """``administrator``: the door opens with the admin key, else with the API key."""
 
-    def __init__(
-        self,
-        house: House,
-        door: Door,
-        audit: Audit,
-        logins: Logins,
-        enrolling: Enrolling,
-        accounts: Accounts,
-        *,
-        administrator: bool,
-    ) -> None:
-        self._house = house
-        self._door = door
-        self._audit = audit
-        self._logins = logins
-        self._enrolling = enrolling
-        self._accounts = accounts
-        self._administrator = administrator
-        self._table: Mapping[str, Mapping[str, Handler]] = {
+    house: House
+    door: Door
+    audit: Audit
+    logins: Logins
+    enrolling: Enrolling
+    accounts: Accounts
+    administrator: bool
+
+    def _handlers(self) -> Mapping[str, Mapping[str, Handler]]:
+        return {
             "": {"GET": self._select},
             "start": {"GET": self._show_start, "POST": self._post_start},
             "status": {"GET": self._status},
@@ -107,48 +99,30 @@ class OAuthPages:
         except ClientLeft:
             raise
         except Exception as exc:
-            error = sole_error(exc)
-            if call.reply.started:
-                raise error from None
-            refusal = refusal_of(error)
-            if refusal is None:
-                logger.error("a bug answered %s", call.record.route, exc_info=error)
-                refusal = BUG
-            call.record.outcome = refusal.code
+            refusal = refusal_for(call, exc, logger)
             if wants_page:
                 await self._refuse_with_page(call, refusal)
             else:
-                headers = (*refusal.headers, *API_HEADERS)
-                await call.reply.json(refusal.status, refusal.envelope(call.request_id), headers)
+                await send_refusal(call, refusal)
 
     async def _dispatch(self, call: Call, is_form: bool) -> None:
         """Let the visitor in and answer; writes and wrong keys are in the audit."""
-        visitor: Visitor | None = None
-        outcome = "internal_error"
-        try:
+        known = call.rest == "login" or call.rest in self._handlers()
+        action = f"oauth.{(call.rest or 'look') if known else 'unknown'}"
+        with self.audit.watch(call, action, is_write=call.method == "POST") as deed:
             if (call.method, call.rest) == ("POST", "login"):
                 await self._sign_in(call)
-            else:
-                handler = self._find(call)
-                visitor = self._door.admit(call)
-                form = await _read_form(call) if is_form else None
-                if call.method == "POST":
-                    self._door.check_csrf(call, visitor, None if form is None else form.get("csrf", ""))
-                await handler(Visit(call, visitor, form))
-            outcome = "done"
-        except Exception as exc:
-            refusal = refusal_of(sole_error(exc))
-            outcome = refusal.code if refusal else outcome
-            raise
-        finally:
-            if call.method == "POST" or outcome in KEY_TROUBLE:
-                known = call.rest == "login" or call.rest in self._table
-                action = f"oauth.{(call.rest or 'look') if known else 'unknown'}"
-                who = visitor.who if visitor else "key"
-                self._audit.note(action, who=who, peer=call.client, outcome=outcome)
+                return
+            handler = self._find(call)
+            visitor = self.door.admit(call)
+            deed.who = visitor.who
+            form = await _read_form(call) if is_form else None
+            if call.method == "POST":
+                self.door.check_csrf(call, visitor, None if form is None else form.get("csrf", ""))
+            await handler(Visit(call, visitor, form))
 
     def _find(self, call: Call) -> Handler:
-        handlers = self._table.get(call.rest)
+        handlers = self._handlers().get(call.rest)
         if handlers is None:
             raise NotFound("Unknown route.")
         call.record.route = f"{BASE}/{call.rest}".rstrip("/")
@@ -160,7 +134,7 @@ class OAuthPages:
     async def _refuse_with_page(self, call: Call, refusal: Refusal) -> None:
         if refusal.status == 401 or (refusal.status == 429 and call.rest == "login"):
             told = None if refusal.code == "missing_key" else refusal.message
-            page = pages.sign_in_page(administrator=self._administrator, problem=told)
+            page = pages.sign_in_page(administrator=self.administrator, problem=told)
         else:
             page = pages.outcome_page("Authentication Failed", refusal.message, good=False)
         await _send_page(call, page, refusal.status, refusal.headers)
@@ -168,14 +142,14 @@ class OAuthPages:
     async def _sign_in(self, call: Call) -> None:
         """The form's key for a cookie."""
         call.record.route = f"{BASE}/login"
-        self._door.check_place(call)
+        self.door.check_place(call)
         form = await _read_form(call)
-        _, cookie = self._door.open_session(call, form.get("key", ""))
+        _, cookie = self.door.open_session(call, form.get("key", ""))
         await _redirect(call, BASE, cookie)
 
     async def _sign_out(self, visit: Visit) -> None:
         if visit.visitor.session is not None:
-            self._door.sessions.close(visit.visitor.session)
+            self.door.sessions.close(visit.visitor.session)
         await _redirect(visit.call, BASE, expired_cookie_header(secure=came_by_https(visit.call)))
 
     # --- signing an account in --------------------------------------------------------------------------------------
@@ -187,7 +161,7 @@ class OAuthPages:
         """With ``state`` the login of that name; with ``method`` one is begun, as kiro-rs does (operations §7.1)."""
         query = visit.call.query
         if "state" in query:
-            await self._show_login(visit, self._logins.get(query["state"]))
+            await self._show_login(visit, self.logins.get(query["state"]))
         elif visit.visitor.session is None or _is_own_wish(visit.call):
             await self._show_login(visit, await self._begin(visit, query))
         else:
@@ -209,10 +183,10 @@ class OAuthPages:
                 raise invalid("invalid_field", text, field="startUrl")
             start_url = clean_start_url(start_url)
         kind = cast("Method", method)
-        pending = self._logins.pending_of(visit.owner, kind, start_url, region)
+        pending = self.logins.pending_of(visit.owner, kind, start_url, region)
         if pending is not None:
             return pending
-        return await self._logins.start(kind, start_url=start_url, region=region, label=None, owner=visit.owner)
+        return await self.logins.start(kind, start_url=start_url, region=region, label=None, owner=visit.owner)
 
     async def _show_login(self, visit: Visit, login: Login) -> None:
         device = login.device
@@ -222,22 +196,14 @@ class OAuthPages:
         elif device is None:
             page = pages.outcome_page("Authentication Failed", login.message or "The login has ended.", good=False)
         else:
-            page = pages.device_page(
-                pages.Device(
-                    state=login.id,
-                    user_code=device.user_code,
-                    verification_uri=device.verification_uri,
-                    verification_uri_complete=device.verification_uri_complete,
-                    expires_at=f"{login.expires_at:%H:%M} UTC",
-                    qr=qr_code(device.verification_uri_complete),
-                )
-            )
+            until, qr = f"{login.expires_at:%H:%M} UTC", qr_code(device.verification_uri_complete)
+            page = pages.device_page(login.id, device, until, qr)
         await _send_page(visit.call, page)
 
     async def _status(self, visit: Visit) -> None:
         """kiro-rs's JSON in snake_case (operations §7.4)."""
         try:
-            login = self._logins.get(visit.call.query.get("state", ""))
+            login = self.logins.get(visit.call.query.get("state", ""))
         except Refusal:
             await visit.call.reply.json(404, {"error": "Session not found"}, API_HEADERS)
             return
@@ -245,7 +211,7 @@ class OAuthPages:
 
     def _status_of(self, login: Login) -> JsonObject:
         if login.completed_at is None:
-            remaining = (login.expires_at - self._house.now()).total_seconds()
+            remaining = (login.expires_at - self.house.now()).total_seconds()
             return {"status": "pending", "remaining_seconds": max(0, int(remaining))}
         completed_at = format_time(login.completed_at)
         if login.status != "completed":
@@ -267,7 +233,7 @@ class OAuthPages:
             body["error"] = f"Invalid token format. Token should start with {TOKEN_PREFIX}..."
         else:
             try:
-                await self._enrolling.add({"refreshToken": token, "authMethod": "social"})
+                await self.enrolling.add({"refreshToken": token, "authMethod": "social"})
             except (KiroError, Refusal) as error:
                 body["error"] = f"Failed to import token: {(refusal_of(error) or BUG).message}"
             else:
@@ -278,9 +244,9 @@ class OAuthPages:
         """Every account; it fails only if all do (operations §7.6)."""
         if visit.form is None:
             await visit.call.inbound.read(MAX_FORM_BYTES)
-        results = await self._accounts.refresh_all()
-        failures = [f"#{number}: {refusal.message}" for number, refusal in results.items() if refusal]
-        count = len(results) - len(failures)
+        asked, problems = await self.accounts.refresh_all()
+        failures = [f"#{number}: {refusal.message}" for number, refusal in problems.items()]
+        count = asked - len(failures)
         if failures and not count:
             message = f"Refresh failed: All refresh attempts failed: {'; '.join(failures)}"
             await _tell(visit, {"success": False, "message": message, "refreshedCount": 0})

@@ -46,6 +46,10 @@ class Overview:
     started_at: datetime
     in_flight: Callable[[], int]
 
+    @property
+    def uptime_seconds(self) -> int:
+        return int((self.house.now() - self.started_at).total_seconds())
+
     def to_json(self) -> JsonObject:
         statuses = self.house.pool.snapshot()
         accounts: JsonObject = {"total": len(statuses)}
@@ -53,7 +57,7 @@ class Overview:
             accounts[name] = sum(status.state == state for status in statuses)
         return {
             "version": __version__,
-            "uptimeSeconds": int((self.house.now() - self.started_at).total_seconds()),
+            "uptimeSeconds": self.uptime_seconds,
             "baseUrl": self.base_url,
             **self.activity.rates(),
             "inFlight": self.in_flight(),

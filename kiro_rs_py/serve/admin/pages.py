@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from html import escape
 
 from kiro_rs_py.serve.reply import Header
+from kiro_rs_py.upstream.login import DeviceCode
 
 BASE = "/v0/oauth/kiro"
 RELOAD_SECONDS = 3
@@ -48,18 +48,6 @@ PAGE_HEADERS: tuple[Header, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What the device page shows. ``qr`` is an SVG element of our own making, the rest is text of the service."""
-
-    state: str
-    user_code: str
-    verification_uri: str
-    verification_uri_complete: str
-    expires_at: str
-    qr: str = field(repr=False)
-
-
 def sign_in_page(*, administrator: bool, problem: str | None = None) -> bytes:
     """Asks for the key. ``administrator``: for the admin key, else for the API key."""
     name = "adminApiKey" if administrator else "apiKey"
@@ -73,13 +61,12 @@ def sign_in_page(*, administrator: bool, problem: str | None = None) -> bytes:
     )
 
 
-def selection_page(csrf_token: str, *, notes: Sequence[str] = (), problem: str | None = None) -> bytes:
+def selection_page(csrf_token: str) -> bytes:
     """Ways to add an account, and the refresh of all."""
     token = _hidden("csrf", csrf_token)
-    said = "".join(_note(note, "good") for note in notes)
     return _page(
         "Kiro accounts",
-        f"""{said}{_note(problem, "bad")}
+        f"""
 <h2>AWS Builder ID (recommended)</h2>
 <form method="post" action="{BASE}/start">{token}{_hidden("method", "builder-id")}
 <button>Sign in with Builder ID</button></form>
@@ -112,18 +99,19 @@ def confirmation_page(csrf_token: str, fields: Sequence[tuple[str, str]]) -> byt
     )
 
 
-def device_page(device: Device) -> bytes:
-    """The code to confirm; reloads itself until the person has."""
+def device_page(state: str, device: DeviceCode, expires_at: str, qr: str) -> bytes:
+    """The code to confirm; reloads itself until the person has. ``state`` names the login, ``qr`` is an SVG element of
+    our own making."""
     address = escape(device.verification_uri_complete)
-    here = f"{BASE}/start?state={escape(device.state)}"
+    here = f"{BASE}/start?state={escape(state)}"
     return _page(
         "Confirm the code",
         f"""<ol><li><p><a class="button" href="{address}" target="_blank" rel="noopener noreferrer">Open the
-sign-in page</a></p>{device.qr}</li>
+sign-in page</a></p>{qr}</li>
 <li>Check that it shows this code, or type it at {escape(device.verification_uri)}:
 <p class="code">{escape(device.user_code)}</p></li>
 <li>Approve. This page then goes on by itself.</li></ol>
-<p class="note" role="status">Waiting for authorization… until {escape(device.expires_at)}</p>
+<p class="note" role="status">Waiting for authorization… until {escape(expires_at)}</p>
 <p><a href="{BASE}">Back</a></p>""",
         head=f'<meta http-equiv="refresh" content="{RELOAD_SECONDS};url={here}">',
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.serve.admin.api import Answer, Asked, Endpoint
 from kiro_rs_py.serve.admin.bodies import read_members
@@ -11,9 +13,9 @@ from kiro_rs_py.serve.admin.session import Session, expired_cookie_header
 from kiro_rs_py.upstream.credential import format_time
 
 
+@dataclass(frozen=True, slots=True)
 class SessionRoutes:
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    door: Door
 
     def endpoints(self) -> list[Endpoint]:
         return [
@@ -27,7 +29,7 @@ class SessionRoutes:
         when it is closed; the session ends when it would have."""
         members = await read_members(asked.call)
         key, remember = members.required_text("key"), members.boolean("remember", default=False)
-        session, cookie = self._door.open_session(asked.call, key, remember=remember)
+        session, cookie = self.door.open_session(asked.call, key, remember=remember)
         return Answer(200, _shown(session), (cookie,))
 
     async def show(self, asked: Asked) -> Answer:
@@ -38,7 +40,7 @@ class SessionRoutes:
 
     async def close(self, asked: Asked) -> Answer:
         if asked.visitor.session is not None:
-            self._door.sessions.close(asked.visitor.session)
+            self.door.sessions.close(asked.visitor.session)
         return Answer(204, None, (expired_cookie_header(secure=came_by_https(asked.call)),))
 
 

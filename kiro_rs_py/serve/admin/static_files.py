@@ -24,12 +24,6 @@ _TYPES = {
     ".js": b"text/javascript; charset=utf-8",
     ".css": b"text/css; charset=utf-8",
     ".svg": b"image/svg+xml",
-    ".png": b"image/png",
-    ".ico": b"image/x-icon",
-    ".json": b"application/json",
-    ".webmanifest": b"application/manifest+json",
-    ".woff2": b"font/woff2",
-    ".txt": b"text/plain; charset=utf-8",
 }
 
 PAGE_HEADERS: tuple[Header, ...] = (

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import trio
 
+from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.convert.calibration import Calibrations
 from kiro_rs_py.convert.events import AssistantText, Fault
-from kiro_rs_py.convert.models import ModelCatalog
 from kiro_rs_py.convert.request import ConversionOptions, RequestIds
 from kiro_rs_py.errors import EmptyAnswer, KiroError, NotFound, NoUsableCredential, UpstreamTimeout
 from kiro_rs_py.serve.admin.house import House
-from kiro_rs_py.serve.admin.refusals import Refusal, invalid_field, no_such_account, too_many
+from kiro_rs_py.serve.admin.refusals import Refusal, invalid_field, too_many
 from kiro_rs_py.serve.ids import new_message_id, new_request_id, new_uuid
 from kiro_rs_py.serve.messages import Prepared, prepare
 from kiro_rs_py.upstream.client import KiroClient
@@ -43,25 +43,22 @@ class Trial:
     error: KiroError | None = None
 
     def to_json(self) -> JsonObject:
-        shown: JsonObject = {
+        return {
             "ok": self.error is None,
             "model": self.model,
             "firstEventMs": self.first_event_ms,
             "totalMs": self.total_ms,
             "text": self.text or None,
-            "error": None,
+            "error": None if self.error is None else {"code": type(self.error).__name__, "message": str(self.error)},
         }
-        if self.error is not None:
-            shown["error"] = {"code": type(self.error).__name__, "message": str(self.error)}
-        return shown
 
 
 class Trials:
-    """``catalog`` gives the models as they are known now."""
+    """``config`` gives the configuration in force."""
 
-    def __init__(self, house: House, catalog: Callable[[], ModelCatalog]) -> None:
+    def __init__(self, house: House, config: Callable[[], Config]) -> None:
         self._house = house
-        self._catalog = catalog
+        self._config = config
         self._begun: dict[int, float] = {}
         self._running: set[int] = set()
 
@@ -70,7 +67,7 @@ class Trials:
 
         Raises Refusal: 404, 409 for an account that is not in use, 429 within ten seconds, 400 for no model.
         """
-        status = self._status(credential_id)
+        status = self._house.status(credential_id)
         if status.state != "active":
             raise Refusal(409, "invalid_request", "not_active", _why_not(status))
         prepared = self._prepare(model or self._cheapest(credential_id))
@@ -96,18 +93,18 @@ class Trials:
 
     def _cheapest(self, credential_id: int) -> str:
         """The model that costs the account least, as far as it has told."""
-        listed = self._house.models.listed(credential_id) if self._house.models else None
+        listed = self._house.models.listed(credential_id)
         priced = [(found.rate, found.upstream_id) for found in listed.models if found.rate] if listed else []
         return min(priced)[1] if priced else USUAL_MODEL
 
     def _prepare(self, model: str) -> Prepared:
-        config = self._house.config
+        config = self._config()
         body = {"model": model, "max_tokens": 16, "messages": [{"role": "user", "content": QUESTION}]}
         try:
             return prepare(
                 json.dumps(body).encode(),
                 ids=RequestIds(conversation=new_uuid(), continuation=new_uuid()),
-                options=ConversionOptions(catalog=self._catalog(), thinking_suffix=config.thinking_suffix),
+                options=ConversionOptions(catalog=self._house.catalog(config), thinking_suffix=config.thinking_suffix),
                 message_id=new_message_id(),
                 calibrations=Calibrations(),
             )
@@ -138,16 +135,10 @@ class Trials:
                                 text = (text + event.content)[:LONGEST_TEXT]
                 error = None if text.strip() else EmptyAnswer("Kiro answered without any content.")
         except NoUsableCredential:
-            error = NoUsableCredential(_why_not(self._status(credential_id)))
+            error = NoUsableCredential(_why_not(self._house.status(credential_id)))
         except KiroError as problem:
             error = problem
         return Trial(prepared.model, first, _milliseconds(began), text.strip(), error)
-
-    def _status(self, credential_id: int) -> CredentialStatus:
-        for status in self._house.pool.snapshot():
-            if status.id == credential_id:
-                return status
-        raise no_such_account(credential_id)
 
 
 class _OneAccount:

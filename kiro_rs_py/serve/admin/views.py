@@ -5,13 +5,11 @@ Nothing secret is in them. ``refreshTokenHash`` is kiro-rs's: its page finds dup
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 
-from kiro_rs_py.convert.anthropic import Json, JsonObject
+from kiro_rs_py.convert.anthropic import JsonObject
 from kiro_rs_py.upstream.credential import Credential, format_time
-from kiro_rs_py.upstream.document import EntryProblem
 from kiro_rs_py.upstream.pool import CredentialStatus
 
 SHOWN_KEY_CHARACTERS = 4
@@ -23,34 +21,15 @@ def current_id(statuses: Iterable[CredentialStatus]) -> int:
     return min(active, key=lambda status: status.priority).id if active else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is shown of one: ``balance`` the last one known, ``today`` its answers and failures of the last day."""
-
-    status: CredentialStatus
-    credential: Credential
-    balance: JsonObject | None
-    today: tuple[int, int] = (0, 0)
-
-
-def account_list(accounts: Sequence[Account], problems: Sequence[EntryProblem]) -> JsonObject:
-    """CredentialsStatus, sorted by priority."""
-    statuses = [account.status for account in accounts]
-    current = current_id(statuses)
-    ordered = sorted(accounts, key=lambda account: account.status.priority)
-    entries: list[Json] = [account_entry(account, is_current=account.status.id == current) for account in ordered]
-    return {
-        "total": len(statuses),
-        "available": sum(status.state != "disabled" for status in statuses),
-        "currentId": current,
-        "credentials": entries,
-        "problems": [{"index": problem.index, "sentence": str(problem)} for problem in problems],
-    }
-
-
-def account_entry(account: Account, *, is_current: bool) -> JsonObject:
-    """One account."""
-    status, credential = account.status, account.credential
+def account_entry(
+    status: CredentialStatus,
+    credential: Credential,
+    balance: JsonObject | None,
+    today: tuple[int, int],
+    *,
+    is_current: bool,
+) -> JsonObject:
+    """One account: ``balance`` is the last one known, ``today`` its answers and failures of the last day."""
     of_kiro_rs: JsonObject = {
         "id": status.id,
         "priority": status.priority,
@@ -82,9 +61,9 @@ def account_entry(account: Account, *, is_current: bool) -> JsonObject:
         "hasProxy": bool(credential.proxy_url),
         "endpoint": status.endpoint,
         "maskedApiKey": masked_key(credential.kiro_api_key),
-        "balance": account.balance,
-        "successToday": account.today[0],
-        "failureToday": account.today[1],
+        "balance": balance,
+        "successToday": today[0],
+        "failureToday": today[1],
         "readOnly": status.in_memory_only,
         "unsaved": status.unsaved and not status.in_memory_only,
     }

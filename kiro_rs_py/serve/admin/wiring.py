@@ -13,18 +13,13 @@ from kiro_rs_py.config import Config
 from kiro_rs_py.config.serving import admin_host
 from kiro_rs_py.config.values import UNIX
 from kiro_rs_py.convert.anthropic import JsonObject
-from kiro_rs_py.convert.discovered import Discovery
-from kiro_rs_py.convert.models import ModelCatalog, catalog_from_settings
-from kiro_rs_py.serve.admin.about import about
 from kiro_rs_py.serve.admin.accounts import Accounts
 from kiro_rs_py.serve.admin.activity import Activity
 from kiro_rs_py.serve.admin.api import Api
 from kiro_rs_py.serve.admin.audit import Audit
 from kiro_rs_py.serve.admin.balances import Balances
 from kiro_rs_py.serve.admin.credential_routes import CredentialRoutes
-from kiro_rs_py.serve.admin.detail_routes import DetailRoutes
 from kiro_rs_py.serve.admin.door import Door
-from kiro_rs_py.serve.admin.effective import effective_settings
 from kiro_rs_py.serve.admin.enrolling import Enrolling
 from kiro_rs_py.serve.admin.events import Hub
 from kiro_rs_py.serve.admin.guard import Guard
@@ -43,6 +38,7 @@ from kiro_rs_py.serve.admin.throttle import Throttle
 from kiro_rs_py.serve.admin.trials import Trials
 from kiro_rs_py.serve.admin.watch_routes import WatchRoutes
 from kiro_rs_py.serve.app import Call, Route
+from kiro_rs_py.upstream.beside import tasks_beside
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +66,11 @@ class Admin:
         spawn: Callable[..., None],
     ) -> None:
         config = house.config
-        self._administrator = bool(config.admin_api_key.strip())
+        self._house = house
         self._config = config
         self._sources = sources
+        self._administrator = bool(config.admin_api_key.strip())
+        # Who comes in, and what they did.
         self._door = Door(
             self._key_of(config),
             Guard(admin_host(config), config.admin_hosts),
@@ -81,43 +79,47 @@ class Admin:
             loopback_only=not self._administrator,
             by_file=(config.admin_listen or "").startswith(UNIX),
         )
+        self._audit = Audit(house.now)
+        # What is done to accounts.
+        self._hub = Hub()
         self._balances = Balances(house)
         self._accounts = Accounts(house, self._balances)
-        self._activity = Activity(house.clock, house.now)
-        self._hub = Hub()
-        self._overview = Overview(house, self._activity, base_url, house.now(), in_flight)
         self._enrolling = Enrolling(house, self._balances)
         self._logins = Logins(house, self._enrolling, self._hub, spawn)
         self._imports = Imports(house, self._enrolling, self._hub, spawn)
-        self._audit = Audit(house.now)
+        self._trials = Trials(house, self._in_force)
+        # What is seen of them, and of requests.
+        self._activity = Activity(house.clock, house.now)
+        self._overview = Overview(house, self._activity, base_url, house.now(), in_flight)
         self._stirred = trio.Event()
         self._history = History(lambda: self._stirred.set())
-        self._trials = Trials(house, self._catalog)
-        self._house = house
         self._beats = 0
         self._shown: dict[str, JsonObject] = {}
 
     def _key_of(self, config: Config) -> str:
         return config.admin_api_key if self._administrator else config.api_key
 
+    def _in_force(self) -> Config:
+        return self._config
+
     def routes(self) -> list[Route]:
         """What the app is to know of."""
         pages = OAuthPages(
-            self._house, self._door, self._audit, self._logins, self._enrolling, self._accounts,
-            administrator=self._administrator,
-        )  # fmt: skip
+            self._house, self._door, self._audit, self._logins, self._enrolling, self._accounts, self._administrator
+        )
         if not self._administrator:
             return pages.routes()
         endpoints = [
             *SessionRoutes(self._door).endpoints(),
-            *CredentialRoutes(self._house.pool, self._accounts, self._enrolling, self._balances).endpoints(),
-            *DetailRoutes(self._house, self._history, self._trials, self._catalog).endpoints(),
+            *CredentialRoutes(
+                self._house, self._accounts, self._enrolling, self._balances, self._history, self._trials,
+                self._in_force,
+            ).endpoints(),
             *JobRoutes(self._logins, self._imports).endpoints(),
             *KeyRoutes(self._house.keys, self._house.now).endpoints(),
             *WatchRoutes(
-                self._accounts, self._overview, self._activity, self._audit, self._hub, self._door.sessions,
-                lambda: effective_settings(self._config, self._sources),
-                lambda: about(self._house, self._sources, self._overview.started_at),
+                self._house, self._accounts, self._overview, self._activity, self._audit, self._hub,
+                self._door.sessions, self._in_force, self._sources,
             ).endpoints(),
         ]  # fmt: skip
         api = Api(endpoints, self._door, self._audit)
@@ -135,7 +137,7 @@ class Admin:
         """A request has ended, whichever."""
         served = self._activity.note(call.record, call.request_id)
         if served is not None:
-            self._hub.publish("request", served.to_json())
+            self._hub.publish("request", served)
 
     def close(self) -> None:
         """The server is stopping: let the open streams end."""
@@ -201,26 +203,19 @@ class Admin:
         self._hub.publish(event, body)
         return True
 
-    def _catalog(self) -> ModelCatalog:
-        discovery = self._house.models.discovery if self._house.models else Discovery()
-        return catalog_from_settings(self._config.models).with_discovered(discovery.models, complete=discovery.complete)
-
 
 @asynccontextmanager
 async def open_admin(
-    house: House, *, base_url: str, in_flight: Callable[[], int], sources: Mapping[str, str] | None = None
+    house: House, *, base_url: str, in_flight: Callable[[], int], sources: Mapping[str, str]
 ) -> AsyncIterator[Admin]:
     """The administration for the length of the block; logins and imports under way end with it.
 
     ``base_url`` is where clients find the proxy, ``in_flight`` tells how many requests are running, ``sources`` where
     each setting came from.
     """
-    async with trio.open_nursery() as nursery:
-        admin = Admin(house, base_url=base_url, in_flight=in_flight, sources=sources or {}, spawn=nursery.start_soon)
+    async with tasks_beside() as nursery:
+        admin = Admin(house, base_url=base_url, in_flight=in_flight, sources=sources, spawn=nursery.start_soon)
         await admin.load()
         nursery.start_soon(admin.pulse)
         nursery.start_soon(admin.watch)
-        try:
-            yield admin
-        finally:
-            nursery.cancel_scope.cancel()
+        yield admin

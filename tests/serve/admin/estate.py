@@ -16,6 +16,7 @@ import trio
 
 from kiro_rs_py.config import Config
 from kiro_rs_py.convert.anthropic import JsonObject
+from kiro_rs_py.convert.discovered import DiscoveredModel
 from kiro_rs_py.serve.admin.house import House
 from kiro_rs_py.serve.admin.wiring import Admin, open_admin
 from kiro_rs_py.serve.app import App
@@ -25,6 +26,7 @@ from kiro_rs_py.serve.listener import bind
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import Simulator
 from kiro_rs_py.simulator.server import open_simulator
+from kiro_rs_py.upstream.catalog import LiveModels
 from kiro_rs_py.upstream.credential import Credential
 from kiro_rs_py.upstream.endpoints import Endpoints
 from kiro_rs_py.upstream.http import HttpClients
@@ -97,6 +99,11 @@ class Estate:
             yield client
 
 
+async def nobody(credential: Credential) -> tuple[DiscoveredModel, ...]:
+    """Asks no account for its models."""
+    raise AssertionError
+
+
 @asynccontextmanager
 async def open_estate(
     folder: Path,
@@ -132,8 +139,11 @@ async def open_estate(
             ) as pool,
             open_client_keys(path, now=clocks.now) as keys,
             open_admin(
-                House(config, pool, store, state, http, Endpoints(config), clocks.now, clocks.clock, keys=keys),
-                base_url=address.url, in_flight=lambda: 3, sources=sources,
+                House(
+                    config, pool, store, state, http, Endpoints(config), LiveModels(pool, state, nobody), keys,
+                    clocks.now, clocks.clock,
+                ),
+                base_url=address.url, in_flight=lambda: 3, sources=sources or {},
             ) as admin,
             trio.open_nursery() as nursery,
         ):  # fmt: skip

@@ -98,6 +98,14 @@ async def test_an_account_that_somebody_else_removed_meanwhile(estate: Estate) -
         assert code_of(answer) == (404, "not_found", "credential_not_found")
 
 
+async def test_the_list_keeps_the_file_s_order_among_equals(tmp_path: Path) -> None:
+    def entries(simulator: Simulator) -> list[JsonObject]:
+        return [{"id": number, "kiroApiKey": f"ksk_{number}", "priority": number % 2} for number in range(1, 5)]
+
+    async with open_estate(tmp_path, credentials=entries) as estate:
+        assert list(await estate.listed()) == [2, 4, 1, 3]
+
+
 async def test_the_tokens_of_deleted_accounts_are_forgotten(estate: Estate) -> None:
     accounts = estate.admin._accounts
     await accounts.delete(1, force=True)

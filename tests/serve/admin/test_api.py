@@ -14,10 +14,10 @@ from kiro_rs_py.serve.admin.api import Answer, Api, Asked, Endpoint
 from kiro_rs_py.serve.admin.audit import Audit
 from kiro_rs_py.serve.admin.door import Door
 from kiro_rs_py.serve.admin.guard import Guard
-from kiro_rs_py.serve.admin.house import utc_now
 from kiro_rs_py.serve.admin.session import Sessions
 from kiro_rs_py.serve.admin.throttle import Throttle
 from kiro_rs_py.serve.app import App
+from kiro_rs_py.serve.client_keys import utc_now
 from tests.serve.admin.estate import ADMIN_KEY, Estate, code_of, open_estate
 from tests.serve.in_memory import Client, ask
 

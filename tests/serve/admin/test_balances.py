@@ -10,6 +10,7 @@ import httpx
 import pytest
 import trio
 
+from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import USAGE, Simulator
 from kiro_rs_py.upstream.state import StateStore
 from tests.serve.admin.estate import Estate, code_of, open_estate
@@ -56,6 +57,16 @@ async def test_failures_are_remembered_for_a_while(estate: Estate) -> None:
     estate.clocks.advance(46)
     assert code_of(await balance(estate))[0] == 502
     assert calls(estate) > asked
+
+
+async def test_a_missing_profile_is_looked_up(tmp_path: Path) -> None:
+    arn = "arn:aws:codewhisperer:us-east-1:123456789012:profile/ABCDEF"
+    account = Account(name="a", method="idc", profile_arn=arn, usage_arn="required")
+    async with open_estate(
+        tmp_path, account, credentials=lambda simulator: [simulator.credential_json("a", profileArn=None)]
+    ) as estate:
+        assert (await balance(estate)).status_code == 200
+        assert estate.pool.credential(1).profile_arn == arn
 
 
 async def test_the_last_balance_stays_in_the_list_when_the_next_call_fails(estate: Estate) -> None:

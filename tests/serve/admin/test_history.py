@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kiro_rs_py.serve.admin.history import IT_WAS_OVER, MOST_CHANGES, History
+from kiro_rs_py.serve.admin.history import HOUR, HOURS, IT_WAS_OVER, MOST_CHANGES, Daily, History
 from kiro_rs_py.upstream.selection import Standing
 from tests.serve.admin.test_overview import ACTIVE
 
@@ -72,3 +72,21 @@ def test_it_does_not_grow() -> None:
     assert len(shown(history, before)) == MOST_CHANGES
     history.keep({2})
     assert len(shown(history, before)) == 1
+
+
+def test_the_last_day_is_counted_from_the_lifetime_counters() -> None:
+    clock = 0.0
+    daily = Daily(lambda: clock)
+    status = replace(ACTIVE, id=1, success_count=100, failure_count=7)
+    assert daily.of(status) == (0, 0)
+    for hour in range(3 * HOURS):
+        clock = hour * HOUR
+        daily.look([status])
+        daily.look([status])
+        status = replace(status, success_count=status.success_count + 2, failure_count=status.failure_count + 1)
+    assert daily.of(status) == (2 * (HOURS + 1), HOURS + 1)
+    assert len(daily._marks[1]) == HOURS + 1
+    clock += 30 * HOUR
+    assert daily.of(status) == (0, 0)
+    daily.look([])
+    assert not daily._marks

@@ -17,7 +17,7 @@ from kiro_rs_py.upstream.pool import CredentialPool, CredentialStatus
 NOW = datetime(2026, 2, 13, 10, 0, tzinfo=UTC)
 ACTIVE = CredentialStatus(
     id=1, auth_method="idc", priority=0, state="active", cause="", since=NOW, until=None, in_flight=0, success_count=0,
-    failure_count=0, failures_in_a_row=0, last_error=None, last_used_at=None, expires_at=None, refresh_failures=0,
+    failure_count=0, failures_in_a_row=0, last_error=None, last_used_at=None, expires_at=None,
     unsaved=False, in_memory_only=False, endpoint=None, subscription_title=None, label=None, email="me@example.com",
 )  # fmt: skip
 

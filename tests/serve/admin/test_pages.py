@@ -8,13 +8,13 @@ import pytest
 
 from kiro_rs_py.serve.admin.pages import (
     PAGE_HEADERS,
-    Device,
     confirmation_page,
     device_page,
     outcome_page,
     selection_page,
     sign_in_page,
 )
+from kiro_rs_py.upstream.login import DeviceCode, Registration
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\udcff"
 
@@ -42,11 +42,12 @@ class Elements(HTMLParser):
 
 
 def pages(text: str) -> dict[str, bytes]:
+    device = DeviceCode(text, text, text, text, 600.0, 5.0, Registration(text, text))
     return {
         "sign in": sign_in_page(administrator=True, problem=text),
-        "selection": selection_page(text, notes=[text], problem=text),
+        "selection": selection_page(text),
         "confirmation": confirmation_page(text, [(text, text)]),
-        "device": device_page(Device(text, text, text, text, text, "<svg></svg>")),
+        "device": device_page(text, device, text, "<svg></svg>"),
         "good": outcome_page(text, text, good=True),
         "bad": outcome_page("x", text, good=False),
     }

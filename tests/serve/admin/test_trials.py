@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ async def test_a_call_on_exactly_that_account(tmp_path: Path) -> None:
 async def test_a_model_may_be_named(estate: Estate) -> None:
     body = (await estate.post("credentials/1/test", {"model": "claude-opus-4-5"})).json()
     assert (body["ok"], body["model"]) == (True, "claude-opus-4-5")
+
+
+async def test_the_thinking_suffix_is_the_one_in_force(tmp_path: Path) -> None:
+    """A reload may have changed it."""
+    async with open_estate(tmp_path, models={"aliases": {"fast": "claude-haiku-4-5"}}) as estate:
+        assert (await estate.post("credentials/1/test", {"model": "fast-deep"})).status_code == 400
+        estate.admin.configure(replace(estate.config, thinking_suffix="-deep"))
+        assert (await estate.post("credentials/1/test", {"model": "fast-deep"})).json()["ok"] is True
 
 
 @pytest.mark.parametrize("body", [{"model": "no such model"}, {"model": 7}, {"other": 1}, {"model": "x" * 300}])

@@ -5,15 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from kiro_rs_py.serve.admin.views import (
-    Account,
-    account_entry,
-    account_list,
-    current_id,
-    masked_key,
-    name_of,
-    time_text,
-)
+from kiro_rs_py.serve.admin.views import account_entry, current_id, masked_key, name_of, time_text
 from kiro_rs_py.upstream.credential import Credential
 from tests.serve.admin.test_overview import ACTIVE, NOW
 
@@ -34,14 +26,6 @@ def test_the_current_account_is_the_best_active_one() -> None:
     assert current_id([]) == 0
 
 
-def test_the_list_keeps_the_file_s_order_among_equals() -> None:
-    credential = Credential(id=1)
-    accounts = [Account(replace(ACTIVE, id=number, priority=number % 2), credential, None) for number in (1, 2, 3, 4)]
-    entries = account_list(accounts, [])["credentials"]
-    assert isinstance(entries, list)
-    assert [entry["id"] for entry in entries if isinstance(entry, dict)] == [2, 4, 1, 3]
-
-
 def test_an_entry_holds_no_secret() -> None:
     secrets = {
         name: f"planted-{name}"
@@ -50,7 +34,7 @@ def test_an_entry_holds_no_secret() -> None:
     }  # fmt: skip
     credential = Credential(id=1, proxy_url="http://u:planted-url@x", **secrets)  # type: ignore[arg-type]
     status = replace(ACTIVE, until=NOW + timedelta(hours=1), last_error="An error.", label="mine")
-    entry = account_entry(Account(status, credential, {"id": 1}, (5, 2)), is_current=True)
+    entry = account_entry(status, credential, {"id": 1}, (5, 2), is_current=True)
     assert (entry["successToday"], entry["failureToday"]) == (5, 2)
     assert "planted" not in str(entry)
     assert (entry["hasProxy"], entry["hasProfileArn"], entry["balance"]) == (True, True, {"id": 1})

@@ -11,8 +11,13 @@ import httpx
 import pytest
 import trio
 
+from kiro_rs_py import __version__
+from kiro_rs_py.config import Config
+from kiro_rs_py.config.keys import KEYS
+from kiro_rs_py.serve.admin.watch_routes import effective_settings
 from kiro_rs_py.simulator.accounts import Account
 from kiro_rs_py.simulator.app import REFRESH
+from kiro_rs_py.upstream.locks import FileLock
 from tests.serve.admin.estate import Estate, code_of, open_estate, sign_in
 
 
@@ -132,3 +137,50 @@ async def test_a_change_of_state_is_told_with_its_alert_before_the_next_beat(tmp
                 pass
             [alert] = (await until(stream, "overview"))["alerts"]
             assert (alert["code"], alert["credentialId"]) == ("reauth_required", 1)
+
+
+async def test_about(tmp_path: Path) -> None:
+    async with open_estate(tmp_path, sources={"port": "flag --port", "region": "/etc/kiro/config.toml"}) as estate:
+        body = (await estate.client.get("about")).json()
+        assert body["version"] == __version__
+        assert body["uptimeSeconds"] >= 0
+        assert body["files"] == {
+            "config": "/etc/kiro/config.toml",
+            "credentials": str(estate.path),
+            "state": str(estate.path.with_name("credentials.state.toml")),
+            "lock": str(estate.path.with_name("credentials.json.lock")),
+        }
+        assert body["lock"] == {"state": "free", "holder": None}
+        assert body["unsavedBecause"] is None
+
+
+async def test_a_lock_that_is_held_is_shown(estate: Estate) -> None:
+    lock = FileLock(estate.path.with_name("credentials.json.lock"))
+    assert await trio.to_thread.run_sync(lock.acquire, 1.0)
+    try:
+        body = (await estate.client.get("about")).json()
+    finally:
+        lock.release()
+    assert body["lock"]["state"] == "held"
+    assert "process" in body["lock"]["holder"]
+
+
+async def test_a_lock_that_cannot_be_looked_at(estate: Estate) -> None:
+    path = estate.path.with_name("credentials.json.lock")
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    assert (await estate.client.get("about")).json()["lock"]["state"] == "unknown"
+
+
+def test_every_setting_is_json_and_no_secret_is_shown() -> None:
+    config = Config(api_key="planted-a", admin_api_key="planted-b", proxy_url="http://u:planted-c@x:1", port=1)
+    body = effective_settings(config, {"port": "environment KIRO_RS_PORT"})
+    text = json.dumps(body)
+    assert "planted" not in text
+    settings = body["settings"]
+    assert isinstance(settings, list)
+    assert len(settings) == len(KEYS)
+    shown = {setting["key"]: setting for setting in settings if isinstance(setting, dict)}
+    assert shown["port"]["source"] == "environment KIRO_RS_PORT"
+    assert shown["proxyUrl"]["source"] == "configured"
+    assert shown["host"]["source"] == "default"

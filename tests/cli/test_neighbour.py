@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from kiro_rs_py import __version__
-from kiro_rs_py.upstream.neighbour import Neighbour, find_neighbour
+from kiro_rs_py.cli.neighbour import Neighbour, find_neighbour
 from tests.proxy import KEY, Proxy
 from tests.upstream.wire import answering, serving
 
