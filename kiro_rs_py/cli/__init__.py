@@ -6,6 +6,7 @@ What a command needs is imported inside that command, since most of the start-up
 from __future__ import annotations
 
 import gc
+import io
 import sys
 
 
@@ -13,6 +14,8 @@ def main() -> None:
     """Run the command line of ``sys.argv`` and end the process with its exit code."""
     # There is no garbage in what is imported, and looking for it, now and at the end, is a tenth of a short command.
     gc.disable()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has every character
     code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from kiro_rs_py.cli.balance import balance
 from kiro_rs_py.cli.count_tokens import count_tokens
 from kiro_rs_py.cli.decode import decode
 from kiro_rs_py.cli.doctor import doctor
+from kiro_rs_py.cli.front import COMPLETE_VARIABLE
 from kiro_rs_py.cli.import_token import import_token
 from kiro_rs_py.cli.login import login
 from kiro_rs_py.cli.models import models
@@ -112,11 +114,21 @@ def version(as_json: JsonOption = False) -> None:
 app.add_typer(config_commands.app, name="config")
 
 
+def _complete_plainly() -> None:
+    """Typer takes rich's markup out of the help that zsh and fish show. Ours has none, and what that needs of rich, to
+    draw Markdown, is not in the zipapp."""
+    import typer._completion_classes
+
+    typer._completion_classes._sanitize_help_text = lambda text: text
+
+
 def run_app(args: list[str]) -> int:
     """Run one command line and return its exit code.
 
     :raises KiroError: for the caller to report.
     """
+    if COMPLETE_VARIABLE in os.environ:
+        _complete_plainly()
     try:
         app(args=args, prog_name=PROGRAM)
     except SystemExit as end:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kiro_rs_py.cli.options import ConfigOption, CredentialsOption, JsonOption
-from kiro_rs_py.cli.outcome import ExitCode, warn
+from kiro_rs_py.cli.outcome import warn
 from kiro_rs_py.cli.shared import common_of, inputs_of, open_settings
 from kiro_rs_py.cli.terminal import print_json, print_table, prompting, stdin_is_terminal
 from kiro_rs_py.errors import ConfigError, KiroError
@@ -67,10 +68,12 @@ def _explain_next_step(inputs: Inputs, path: Path) -> None:
     """Tell on stderr how to go on, and when another file would be read instead of the new one."""
     from kiro_rs_py.config.files import find_config_file
 
-    read = find_config_file(None, inputs.folders)
-    if inputs.config is None and read is not None and read != path:
-        print(f"note: in this folder {read} is read first; use `-c {path}`.", file=sys.stderr)
     option = f" -c {path}" if inputs.config is not None else ""
+    if inputs.config is None:
+        with suppress(ConfigError):  # this folder cannot be looked into: nothing is read from it
+            read = find_config_file(None, inputs.folders)
+            if read is not None and read != path:
+                print(f"note: in this folder {read} is read first; use `-c {path}`.", file=sys.stderr)
     print(f"Next: `kiro-rs-py login{option}`, then `kiro-rs-py serve{option}`.", file=sys.stderr)
 
 
@@ -88,15 +91,14 @@ def check(config: ConfigOption = None, credentials: CredentialsOption = None, as
     from kiro_rs_py.cli.checking import check_all
 
     found = check_all(inputs_of(common_of(config, credentials)))
+    problems = [*found.config_problems, *found.credential_problems]
     if as_json:
-        problems = [*found.config_problems, *found.credential_problems]
         print_json({"ok": not problems, "problems": problems, "warnings": found.warnings})
         raise typer.Exit(found.exit_code)
     warn(found.warnings)
-    if found.config_problems:
-        raise ConfigError([*found.config_problems, *found.credential_problems])
-    if found.exit_code is not ExitCode.DONE:
-        warn(found.credential_problems)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if problems:
         raise typer.Exit(found.exit_code)
     print(f"{found.place}: no problems.")
 
@@ -194,10 +196,10 @@ def path(config: ConfigOption = None, credentials: CredentialsOption = None, as_
       kiro-rs-py config path
       ls -l "$(kiro-rs-py config path --json | jq -r .credentials)"
     """
-    from kiro_rs_py.config.reader import read_config
+    from kiro_rs_py.config.reader import examine_config
 
     inputs = inputs_of(common_of(config, credentials))
-    settings = read_config(inputs)
+    settings = examine_config(inputs).settings  # which files are used can be said whatever is wrong with them
     new = inputs.folders.user_config / "config.toml"
     files = {"config": settings.path or new, "credentials": settings.config.credentials_path}
     if as_json:

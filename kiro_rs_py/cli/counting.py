@@ -44,7 +44,7 @@ def print_count(
 
     :raises InvalidRequest: the file cannot be read or holds no Messages API request.
     """
-    count = _count_text(text) if text is not None else _count_request(_read(file or "-"), model, config, credentials)
+    count = _count_text(text) if text is not None else _count_request(file or "-", model, config, credentials)
     if as_json:
         from kiro_rs_py.cli.terminal import print_json
 
@@ -86,11 +86,17 @@ def _count_text(text: str) -> _Count:
     return _Count({"text": total}, total)
 
 
-def _count_request(body: bytes, model: str | None, config: Path | None, credentials: Path | None) -> _Count:
+def _count_request(file: str, model: str | None, config: Path | None, credentials: Path | None) -> _Count:
+    body = _read(file)
     from kiro_rs_py.convert.messages_request import parse_messages_request
     from kiro_rs_py.convert.tokens import estimate_request
+    from kiro_rs_py.errors import InvalidRequest
 
-    request = parse_messages_request(_with_model(body, model), count_only=True)
+    try:
+        request = parse_messages_request(_with_model(body, model), count_only=True)
+    except InvalidRequest as exc:
+        place = "stdin" if file == "-" else file
+        raise InvalidRequest(f"{place}: {exc} For plain text there is --text.") from None
     estimate = estimate_request(request)
     calibration = calibration_for(request.model, config=config, credentials=credentials)
     return _Count(asdict(estimate), calibration.apply(estimate.total), calibration)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 
+COMPLETE_VARIABLE = "_KIRO_RS_PY_COMPLETE"
+"""In the environment when the shell asks for completions."""
+
 # What is recognised, in full and once each. --log-level is not: only Typer knows how to refuse a wrong one.
 _COUNT_FLAGS = ("--breakdown", "--json")
 _COUNT_VALUES = ("--text", "--model")
@@ -23,7 +26,7 @@ _PAGE_COLUMNS = 80
 
 def answer_at_once(args: list[str]) -> int | None:
     """The exit code if ``args`` were answered here, None if Typer has to look at them."""
-    if "_KIRO_RS_PY_COMPLETE" in os.environ:
+    if COMPLETE_VARIABLE in os.environ:
         return None
     match args:
         case ["--version"] | ["-V"]:

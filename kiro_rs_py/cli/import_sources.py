@@ -82,7 +82,7 @@ def _choose(places: list[Place]) -> Found:
                 f"Nothing to import: no Kiro IDE tokens, no kiro-cli database, no {KEY_VARIABLE}. "
                 "Name a file, or - for stdin."
             )
-        options = ", ".join(f"--from {place.source}" for place in places)
+        options = " or ".join(f"--from {place.source}" for place in places)
         raise typer.BadParameter(f"There is no terminal to ask on; choose with {options}.", param_hint="--from")
     for number, place in enumerate(places, 1):
         tell(f"  {number}  {place.description}")

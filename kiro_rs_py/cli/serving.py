@@ -68,9 +68,11 @@ def _serve_account(common: Common, host: str | None, port: int | None, dump: Pat
 
     def announce(address: ServerAddress) -> None:
         hashed = ", of which only the hash is known" if is_hashed(settings.config.api_key) else ""
-        note = f"YOUR_API_KEY stands for your api_key{hashed}: {settings.sources['api_key']}."
+        note = f"YOUR_API_KEY stands for your api_key{hashed} (from {settings.sources['api_key']})."
         if bound.admin is not None:
             note += f"\nThe administration has its own address: {bound.admin.address.url}"
+        elif settings.config.admin_api_key.strip():
+            note += f"\nAdmin page: {address.url}/admin"
         _announce(address.url, "YOUR_API_KEY", note)
 
     put_request_ids_into_the_log()

@@ -47,6 +47,8 @@ def printable(text: str) -> str:
 def with_login_remedy(cause: str) -> str:
     """A sentence about an account that cannot be used, with what to do about it if it does not say so itself."""
     said = cause.strip().rstrip(".")
+    if said.endswith("Log in again"):
+        return f"{said} with `kiro-rs-py login`."
     if any(words in said for words in _REMEDIES):
         return f"{said}."
     return f"{said or 'It needs a new login'}. Log in again with `kiro-rs-py login`."

@@ -92,9 +92,10 @@ class _Collected:
                 return
             checked = key.kind.check(value, folder)
         except ValueError as exc:
-            self.refuse(key, f"{where} {exc}.")
+            problem = f"{where} {exc}"
+            self.refuse(key, problem if problem.endswith("?") else f"{problem}.")
             return
-        if checked is None and key.kind is values.access_key:
+        if checked is None and key.kind is values.access_key and value != "":
             # As in kiro-rs, whose files have it (operations §1.3, step 12).
             self.warnings.append(f"{where} is blank, which counts as not set.")
         if checked is not None:

@@ -38,7 +38,7 @@ def weakness_of(key: str) -> str | None:
     if is_hashed(key):
         return None
     if _EXAMPLE_KEY.search(key):
-        return "a well-known example key"
+        return "like the well-known keys of examples"
     if len(key) < SHORTEST_KEY:
         return f"shorter than {SHORTEST_KEY} characters"
     return None

@@ -59,6 +59,11 @@ def _described(value: object) -> str:
             return type(value).__name__
 
 
+def _shown(value: object) -> str:
+    """What stands where a number should be; that is no secret."""
+    return f'"{value[:20]}"' if isinstance(value, str) else _described(value)
+
+
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {_described(value)}")
@@ -81,7 +86,7 @@ def whole_number(low: int, high: int | None = None) -> Kind:
 
     def check(value: object, folder: Path) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"must be a whole number {limits}, not {_described(value)}")
+            raise ValueError(f"must be a whole number {limits}, not {_shown(value)}")
         if value < low or (high is not None and value > high):
             raise ValueError(f"must be a whole number {limits}, not {value}")
         return value
@@ -94,7 +99,7 @@ def seconds(high: float) -> Kind:
 
     def check(value: object, folder: Path) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"must be a number of seconds, not {_described(value)}")
+            raise ValueError(f"must be a number of seconds, not {_shown(value)}")
         # Compared, not converted: TOML has integers that no float can hold.
         if not 0 < value <= high:
             raise ValueError(f"must be above 0 and at most {high:g} seconds, not {str(value)[:20]}")

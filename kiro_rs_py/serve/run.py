@@ -48,6 +48,7 @@ RELOADABLE = frozenset(
         "api_key",
         "metrics_key",
         "cors_origins",
+        "log_format",
         "max_inbound_body_bytes",
         "max_inbound_bytes_in_flight",
         "max_concurrent_requests",

@@ -22,6 +22,7 @@ def main(archive: Path) -> None:
     """Raise if the program does not answer, or does not end cleanly on SIGTERM."""
     with tempfile.TemporaryDirectory() as folder:
         print(subprocess.run([*program(archive), "--version"], check=True, **start(folder)).stdout.strip())
+        complete(archive, folder)
         with subprocess.Popen([*program(archive), "serve", "--demo", "--port", "0"], **start(folder)) as server:
             try:
                 converse(server.stdout or ())
@@ -42,6 +43,15 @@ def start(folder: str) -> dict[str, Any]:
     """How the program is started: from an empty folder that is its home too, with next to no environment."""
     environment = {"PATH": os.environ["PATH"], "HOME": folder}
     return {"cwd": folder, "env": environment, "text": True, "stdout": subprocess.PIPE}
+
+
+def complete(archive: Path, folder: str) -> None:
+    """Let zsh ask how a command goes on: what it shows beside each is the one thing that needs all of Typer."""
+    asked = start(folder)
+    asked["env"] |= {"_KIRO_RS_PY_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "kiro-rs-py acc"}
+    offered = subprocess.run(program(archive), check=True, **asked).stdout
+    if "accounts" not in offered:
+        sys.exit(f"error: zsh is offered {offered!r}")
 
 
 def converse(lines: Iterable[str]) -> None:

@@ -105,6 +105,30 @@ def test_shell_completion(typed: str, offered: set[str], home: Path) -> None:
     assert offered <= set(ended.stdout.split())
 
 
+def test_characters_that_the_terminal_has_not_are_spelled_out(home: Path) -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "kiro_rs_py", "config", "path", "-c", "m\u00fcll.toml"]
+    ended = subprocess.run(command, capture_output=True, check=False, env=environ)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"m\\xfcll.toml" in ended.stdout
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_with_help_needs_no_markdown(shell: str, home: Path) -> None:
+    """The zipapp has nothing to draw it with."""
+    environ = {
+        **os.environ,
+        "_KIRO_RS_PY_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": "kiro-rs-py acc",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    program = "import sys; sys.modules['markdown_it'] = None; from kiro_rs_py.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
+    assert ended.stderr == ""
+    assert "accounts" in ended.stdout
+    assert "List and change the stored accounts" in ended.stdout
+
+
 def test_the_shell_gets_a_completion_script(home: Path) -> None:
     environ = {**os.environ, "_KIRO_RS_PY_COMPLETE": "source_bash"}
     ended = subprocess.run(

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -47,6 +51,46 @@ def test_init_refuses_json_and_impossible_places(cli: RunCli, home: Path) -> Non
     result = cli("config", "init", "-c", str(home / "file" / "config.toml"))
     assert (result.code, "Traceback" in result.err) == (1, False)
     assert "cannot be written" in result.err
+
+
+def test_init_does_not_need_the_folder_it_stands_in(home: Path) -> None:
+    """As another user in somebody's home: `sudo -u kiro-rs-py kiro-rs-py config init -c …`."""
+    (home / "work").chmod(0o700)
+    program = """
+import os, sys
+from kiro_rs_py.cli import run as answer
+from kiro_rs_py.cli import app, folders, front
+from kiro_rs_py.config import files, reader, template
+from kiro_rs_py.upstream import atomic
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+sys.exit(answer(["config", "init", "-c", sys.argv[1]]))
+"""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    with tempfile.TemporaryDirectory() as name:  # others cannot reach pytest's own
+        Path(name).chmod(0o777)
+        ended = subprocess.run(
+            [sys.executable, "-c", program, f"{name}/config.toml"], capture_output=True, text=True, check=False
+        )
+    assert (ended.returncode, ended.stdout) == (0, f"{name}/config.toml\n")
+    assert "Next: `kiro-rs-py login -c" in ended.stderr
+
+
+def test_path_names_the_files_of_a_wrong_configuration(cli: RunCli, home: Path) -> None:
+    (home / "work" / "config.toml").write_text('port = "x"')
+    result = cli("config", "path", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out)["config"] == str(home / "work" / "config.toml")
+
+
+def test_check_calls_a_broken_credentials_file_an_error(cli: RunCli, home: Path) -> None:
+    (home / "work" / "config.toml").write_text(f'api_key = "{GOOD_KEY}"')
+    (home / "work" / "config.toml").chmod(0o600)
+    (home / "work" / "credentials.json").write_text("{")
+    result = cli("config", "check")
+    assert result.code == 4
+    assert result.err.startswith("error: ")
+    assert "hint" not in result.err
 
 
 def test_init_tells_when_another_file_is_read_first(cli: RunCli, home: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_prompt_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_no_request(content: str, tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     path.write_text(content)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match=rf"^{path}: .*--text\.$"):
         print_count(file=str(path), model="claude-opus-5")
 
 

@@ -237,7 +237,7 @@ def test_without_a_terminal_nobody_is_asked(kiro: Kiro) -> None:
     cli_database(kiro)
     result = kiro("import-token")
     assert result.code == 2
-    assert "choose with --from kiro-ide, --from kiro-cli" in " ".join(result.err.split())
+    assert "choose with --from kiro-ide or --from kiro-cli" in " ".join(result.err.split())
     assert kiro("import-token", "--from", "token").code == 2
     assert kiro("import-token", "--from", "kam").code == 2
     assert kiro.stored() == []

@@ -37,13 +37,14 @@ async def test_serves_with_a_kiro_rs_configuration(home: Path) -> None:
 
     simulator = Simulator()
     async with open_simulator(simulator) as running:
-        path = write_files(home, running.url, simulator.credential_json())
+        path = write_files(home, running.url, simulator.credential_json(), adminApiKey=f"admin-{KEY}")
 
         def use() -> None:
             with serving("-c", str(path), "--log-format", "json") as served:
                 assert served.say("<<SAY hello>>", KEY) == "hello"
+                assert f"Admin page: {served.url}/admin\n" in served.told
                 assert KEY not in served.told
-                assert f"YOUR_API_KEY stands for your api_key: {path}." in served.told
+                assert f"YOUR_API_KEY stands for your api_key (from {path})." in served.told
                 served.process.send_signal(signal.SIGHUP)
                 code, err = served.end(signal.SIGTERM)
             assert code == 0
@@ -66,7 +67,10 @@ async def test_serves_with_hashed_keys_only(home: Path) -> None:
         def use() -> None:
             with serving("-c", str(path)) as served:
                 assert served.say("<<SAY hello>>", KEY) == "hello"
-                assert f"YOUR_API_KEY stands for your api_key, of which only the hash is known: {path}." in served.told
+                assert (
+                    f"YOUR_API_KEY stands for your api_key, of which only the hash is known (from {path})."
+                    in served.told
+                )
                 assert hashed(KEY) not in served.told
                 served.end(signal.SIGTERM)
 
@@ -207,7 +211,7 @@ def wait_for(served: Served, words: str) -> str:
     ("settings", "args", "code", "words"),
     [
         ({"apiKey": None}, [], 3, "config init"),
-        ({"apiKey": "changeme"}, ["--host", "0.0.0.0"], 3, "well-known example key"),
+        ({"apiKey": "changeme"}, ["--host", "0.0.0.0"], 3, "well-known keys of examples"),
         ({"apiKey": "short"}, ["--host", "0.0.0.0"], 3, "shorter than 16"),
         ({"prot": 1, "region": "mars"}, [], 3, 'did you mean "port"?'),
         ({"models": {"alias": {}}}, [], 3, "models.alias"),

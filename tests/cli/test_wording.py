@@ -41,7 +41,7 @@ def test_nothing_steers_the_terminal() -> None:
     [
         ("", "It needs a new login. Log in again with `kiro-rs-py login`."),
         ("The token is gone.", "The token is gone. Log in again with `kiro-rs-py login`."),
-        ("The token is gone. Log in again.", "The token is gone. Log in again."),
+        ("The token is gone. Log in again.", "The token is gone. Log in again with `kiro-rs-py login`."),
         ("Locked; only its owner can clear that with them.", "Locked; only its owner can clear that with them."),
     ],
 )

@@ -30,7 +30,7 @@ def test_not_loopback(host: str) -> None:
     ],
 )
 def test_example_keys(key: str) -> None:
-    assert weakness_of(key) == "a well-known example key"
+    assert weakness_of(key) == "like the well-known keys of examples"
 
 
 def test_other_keys() -> None:
@@ -46,7 +46,7 @@ def test_other_keys() -> None:
         (Config(), "api_key is missing", None),
         (Config(api_key="short"), None, "api_key is shorter"),
         (Config(api_key="short", host="0.0.0.0"), "0.0.0.0 can be reached", None),
-        (Config(api_key="changeme", host="::"), "well-known example key", None),
+        (Config(api_key="changeme", host="::"), "well-known keys of examples", None),
         (Config(api_key=GOOD, host="0.0.0.0"), None, None),
         (Config(api_key=GOOD, admin_api_key="admin", host="0.0.0.0"), "admin_api_key is shorter", "without TLS"),
         (Config(api_key=GOOD, admin_api_key="admin", host="0.0.0.0", admin_listen="[::1]:1"), None, "is shorter"),

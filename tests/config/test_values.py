@@ -72,7 +72,7 @@ BAD: list[tuple[Kind, object, str]] = [
     (values.listen, "unix:a\0b", "no NUL"),
     (values.listen, "http://a:80", "127.0.0.1:8991, or unix:"),
     (values.whole_number(0, 65_535), True, "not a boolean"),
-    (values.whole_number(0, 65_535), "8080", "not a string"),
+    (values.whole_number(0, 65_535), "8080", 'not "8080"'),
     (values.whole_number(0, 65_535), 80.0, "not a number"),
     (values.whole_number(0, 65_535), 65_536, "from 0 to 65535, not 65536"),
     (values.whole_number(1), 0, "of 1 or more, not 0"),

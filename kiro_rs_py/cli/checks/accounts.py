@@ -72,10 +72,14 @@ def _file_findings(path: Path) -> list[Finding]:
     if os.name != "nt" and stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = f"{path} holds tokens and other users can read or change it ({stat.filemode(mode)})."
         found.append(Finding("error", "permissions", message, f"`chmod 600 {path}`"))
-    if not os.access(target, os.W_OK) or not os.access(target.parent, os.W_OK):
-        message = f"{path} or its folder cannot be written, so renewed tokens would be lost."
-        fix = f"Give both to the user who runs this program: `chown` and `chmod u+rwx {target.parent}`."
+    if not os.access(target, os.W_OK):
+        message = f"{path} cannot be written, so renewed tokens would be lost."
+        fix = f"Give it and its folder to the user who runs this program: `chown` and `chmod u+rw {target}`."
         found.append(Finding("error", "permissions", message, fix))
+    elif not os.access(target.parent, os.W_OK):
+        message = f"The folder of {path} cannot be written, so the file can only be rewritten in place."
+        fix = f"Give it to the user who runs this program: `chown` and `chmod u+rwx {target.parent}`."
+        found.append(Finding("warning", "permissions", message, fix))
     elif _is_mount_point(target):
         message = f"{path} is mounted as a single file, so it can only be rewritten in place."
         found.append(Finding("warning", "credentials", message, "Mount its folder instead."))

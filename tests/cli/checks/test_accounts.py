@@ -173,14 +173,19 @@ print(json.dumps([[finding.level, finding.message] for finding in found if findi
 """
 
 
-def test_a_folder_that_takes_no_files() -> None:
+@pytest.mark.parametrize(
+    ("mode", "level", "text"),
+    [(0o600, "warning", "can only be rewritten in place"), (0o400, "error", "renewed tokens would be lost")],
+)
+def test_a_folder_that_takes_no_files(mode: int, level: str, text: str) -> None:
     with tempfile.TemporaryDirectory() as name:  # another user cannot reach pytest's own
         folder = Path(name)
-        file_with(folder, entry())
-        told = only(run_unprivileged(SCRIPT.replace("DROP", "drop(); os.chmod(sys.argv[1], 0o500)"), folder))
+        file = file_with(folder, entry()).credentials_path
+        close = f"drop(); os.chmod({str(file)!r}, {mode}); os.chmod(sys.argv[1], 0o500)"
+        told = only(run_unprivileged(SCRIPT.replace("DROP", close), folder))
         folder.chmod(0o700)
-    assert told[0] == "error"
-    assert "renewed tokens would be lost" in told[1]
+    assert told[0] == level
+    assert text in told[1]
 
 
 def test_a_file_mounted_alone(tmp_path: Path) -> None:
