@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from hypercorn.utils import UnexpectedMessageError
 
 from kiro_rs_py.serve import hardening
 from kiro_rs_py.serve.connections import serve_connections
@@ -25,7 +26,8 @@ H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("00000004000000
 
 @dataclass
 class SmallApp:
-    """Answers ``/early`` before the body is read, ``/stream`` until the client leaves, others with the body's size."""
+    """Answers ``/early`` before the body is read, ``/stream`` until the client leaves, ``/pieces`` with two chunks,
+    others with the body's size."""
 
     left: trio.Event = field(default_factory=trio.Event)
     opened: trio.Event = field(default_factory=trio.Event)
@@ -39,6 +41,8 @@ class SmallApp:
                 await self.answer(send, 401, b"no")
             case "/stream":
                 await self.stream(receive, send)
+            case "/pieces":
+                await self.pieces(send)
             case "/bug":
                 raise RuntimeError("a bug in the app")
             case _:
@@ -56,6 +60,14 @@ class SmallApp:
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def pieces(self, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"one", b""):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"two"})
+        with pytest.raises(UnexpectedMessageError):
+            await send({"type": "http.response.body", "body": b"three", "more_body": True})
 
     async def stream(self, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -318,6 +330,19 @@ async def test_chunks_are_framed_as_h11_would() -> None:
             received = await read_until(stream, b"10\r\n0123456789abcdef\r\n10\r\n0123456789abcdef\r\n")
     assert b"\r\ntransfer-encoding: chunked\r\n" in received.lower()
     assert b"\r\n\r\n5\r\nfirst\r\n10\r\n" in received
+
+
+async def test_a_connection_goes_on_after_chunks(caplog: pytest.LogCaptureFixture) -> None:
+    """An empty piece is no chunk, which would be the end; nothing comes behind the end; HEAD has no chunks at all."""
+    asked = (b"GET /pieces", b"HEAD /pieces", b"GET /ok", b"GET /pieces")
+    requests = [request + b" HTTP/1.1\r\nhost: a\r\n\r\n" for request in asked]
+    last = b"GET /ok HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    async with running(SmallApp()) as server:
+        answer = await server.ask(b"".join(requests) + last)
+    _, *answers = answer.split(b"HTTP/1.1 200 ")
+    chunks = b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+    assert [one.partition(b"\r\n\r\n")[2] for one in answers] == [chunks, b"", b"read 0", chunks, b"read 0"]
+    assert not caplog.records
 
 
 async def test_http_1_0_gets_no_chunks() -> None:
