@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 # Of the grace, what is kept for telling late streams that they end; a fifth if the grace is short.
 LAST_WORDS_SECONDS = 2.0
 
+M_ARENA_MAX = -8
+"""glibc's number of the parameter, from malloc.h."""
+
 # Settings that :meth:`Server.apply` can change while running; the others are built into sockets and clients.
 RELOADABLE = frozenset(
     {
@@ -159,6 +162,7 @@ async def serve(
                     await serving.start(partial(_serve_bound, server, bound, stop=stop, grace=grace))
                     if hang_ups is not None:
                         _tune_collector()
+                        _tune_allocator()
                         signals.start_soon(_reload, hang_ups, server, upstream.house, reload)
                     if on_ready is not None:
                         on_ready(address)
@@ -326,6 +330,17 @@ async def _reload(
             logger.exception("not reloaded")
         else:
             logger.info("reloaded")
+
+
+def _tune_allocator() -> None:
+    """One arena for all threads, where the C library is glibc. Large histories are handled in threads, and glibc keeps
+    an arena of some MB for each of them; with one, memory does not rise (``MALLOC_ARENA_MAX``, mallopt(3))."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    except (ImportError, OSError, AttributeError, TypeError):
+        pass  # another C library, or none that can be asked
 
 
 def _tune_collector() -> None:
