@@ -136,7 +136,7 @@ async def serve(
     Then no connection is accepted any more, requests under way get ``shutdown_grace_seconds``, and streams that are
     still late are told so. A second signal ends the process at once. SIGHUP reads the credentials file again, and the
     configuration through ``reload``; if the terminal was closed it is as SIGTERM. With ``handle_signals`` the process
-    is ours, and its garbage collector is tuned.
+    is ours, and its garbage collector and allocator are tuned.
 
     ``bound``: it listens already; the sockets are closed at the end. ``extra_credentials`` are accounts that live in
     memory only, ``sources`` says where each setting came from.
@@ -154,6 +154,8 @@ async def serve(
     async with trio.open_nursery() as signals:
         try:
             hang_ups = await signals.start(_obey_signals, stop) if handle_signals else None
+            if handle_signals:
+                _tune_allocator()
             async with _open_upstream(config, extra_credentials) as upstream:
                 server = Server(config, upstream)
                 administration = _open_admin(server, upstream.house, address.url, sources or {})
@@ -162,7 +164,6 @@ async def serve(
                     await serving.start(partial(_serve_bound, server, bound, stop=stop, grace=grace))
                     if hang_ups is not None:
                         _tune_collector()
-                        _tune_allocator()
                         signals.start_soon(_reload, hang_ups, server, upstream.house, reload)
                     if on_ready is not None:
                         on_ready(address)
@@ -333,8 +334,8 @@ async def _reload(
 
 
 def _tune_allocator() -> None:
-    """One arena for all threads, where the C library is glibc. Large histories are handled in threads, and glibc keeps
-    an arena of some MB for each of them; with one, memory does not rise (``MALLOC_ARENA_MAX``, mallopt(3))."""
+    """One arena for all threads, where the C library is glibc (mallopt(3)). Large histories are handled in threads, and
+    an arena of some MB would stay behind for each. To be called before there are threads."""
     try:
         import ctypes
 

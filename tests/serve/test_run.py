@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import platform
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -174,3 +176,36 @@ async def test_a_hang_up_reads_the_client_keys_again(
 
 def test_reloadable_settings_exist() -> None:
     assert set(Config.__dataclass_fields__) >= RELOADABLE
+
+
+ARENAS = """
+import ctypes, sys, threading
+from kiro_rs_py.serve.run import _tune_allocator
+
+_tune_allocator()
+together = threading.Barrier(8)
+
+def work():
+    together.wait()  # all at once, or one arena would serve them in turn
+    kept.append(ctypes.create_string_buffer(60_000))
+    together.wait()
+
+kept = []
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, out)
+libc.fclose(out)
+"""
+
+
+@pytest.mark.skipif(not platform.libc_ver()[0].startswith("glibc"), reason="only glibc has arenas")
+async def test_all_threads_share_one_arena(tmp_path: Path) -> None:
+    report = tmp_path / "arenas.xml"
+    await trio.run_process([sys.executable, "-c", ARENAS, str(report)])
+    assert report.read_text().count("<heap nr=") == 1
